@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+
+#include <grpcpp/channel.h>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "watchword/v1/auth.grpc.pb.h"
+
+namespace watchword {
+
+// Calls AuthService. Each call has the deadline `timeout`; errors are those of the server (see auth.proto), as
+// FromGrpcStatus gives them.
+//
+// Thread-safe.
+class SessionClient {
+ public:
+  // The channel must be one of MakeChannel: credentials are sent on it.
+  SessionClient(const std::shared_ptr<grpc::ChannelInterface>& channel, absl::Duration timeout);
+
+  absl::StatusOr<v1::LoginResponse> Login(const v1::LoginRequest& request);
+
+  absl::StatusOr<v1::RefreshResponse> Refresh(absl::string_view refresh_token);
+
+  // Judges `credential`, presenting it as the call's own.
+  absl::StatusOr<v1::ValidateResponse> Validate(absl::string_view credential);
+
+  // Judges `credential` for the caller whose own is `bearer`, which needs the scope `watchword.validate`.
+  absl::StatusOr<v1::ValidateResponse> ValidateFor(absl::string_view bearer, absl::string_view credential);
+
+  // Ends the session of a credential, or all of its principal's.
+  absl::Status Logout(absl::string_view bearer, bool all_sessions);
+
+  // Ends the session of a refresh token, or all of its principal's.
+  absl::Status LogoutByRefreshToken(absl::string_view refresh_token, bool all_sessions);
+
+ private:
+  const std::unique_ptr<v1::AuthService::StubInterface> stub_;
+  const absl::Duration timeout_;
+};
+
+}  // namespace watchword

@@ -1,0 +1,75 @@
+#include "watchword/gate/gate.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/support/channel_arguments.h"
+#include "watchword/gate/admission.h"
+#include "watchword/gate/guarded_credentials.h"
+#include "watchword/trust/feed_client.h"
+
+namespace watchword {
+namespace {
+
+constexpr size_t kMaxNameSize = 255;
+
+bool IsVerifierName(absl::string_view name) {
+  return !name.empty() && name.size() <= kMaxNameSize &&
+         std::all_of(name.begin(), name.end(), [](unsigned char c) { return absl::ascii_isgraph(c); });
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(Options options) {
+  if (options.auth_service == nullptr) {
+    return absl::InvalidArgumentError("auth_service: must be a channel to the auth service");
+  }
+  if (options.clock == nullptr) return absl::InvalidArgumentError("clock: must be set");
+  auto trust = std::make_shared<TrustState>(*options.clock);
+  auto admission = Admission::Create(options, trust);
+  if (!admission.ok()) return admission.status();
+  const std::string& name = options.name.empty() ? options.audiences.front() : options.name;
+  if (!IsVerifierName(name)) return absl::InvalidArgumentError("name: must be 1 to 255 visible ASCII characters");
+  std::unique_ptr<Gate> gate(new Gate(*std::move(admission), trust));
+  gate->feed_ =
+      std::make_unique<FeedClient>(options.auth_service, FeedClient::Options{.verifier = name}, *trust, *options.log);
+  return gate;
+}
+
+absl::StatusOr<std::unique_ptr<Gate>> Gate::CreateOn(const TrustState& trust, Options options) {
+  const std::shared_ptr<const TrustState> borrowed(std::shared_ptr<void>(), &trust);
+  auto admission = Admission::Create(options, borrowed);
+  if (!admission.ok()) return admission.status();
+  return std::unique_ptr<Gate>(new Gate(*std::move(admission), borrowed));
+}
+
+Gate::Gate(std::shared_ptr<Admission> admission, std::shared_ptr<const TrustState> trust)
+    : admission_(std::move(admission)), trust_(std::move(trust)) {}
+
+Gate::~Gate() = default;
+
+std::shared_ptr<grpc::ServerCredentials> Gate::Guard(PortSecurity security) {
+  return MakeGuardedCredentials(admission_, std::move(security));
+}
+
+bool Gate::WaitUntilReady(absl::Duration timeout) {
+  return feed_ != nullptr ? feed_->WaitUntilReady(timeout) : trust_->keys_version() != 0;
+}
+
+std::shared_ptr<grpc::Channel> ConnectToAuthService(const std::string& address,
+                                                    const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+  grpc::ChannelArguments arguments;
+  // The default waits up to two minutes between attempts; the feed client has a random pause of its own.
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  // With keepalive on, gRPC also sets TCP_USER_TIMEOUT to its time-out: a dead connection is given up when what a new
+  // stream sends is not acknowledged for that long.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
+  return grpc::CreateCustomChannel(address, credentials, arguments);
+}
+
+}  // namespace watchword

@@ -1,0 +1,96 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "watchword/base/clock.h"
+#include "watchword/base/log.h"
+#include "watchword/gate/port_security.h"
+#include "watchword/trust/trust_state.h"
+
+namespace grpc {
+class Channel;
+class ChannelCredentials;
+class ChannelInterface;
+class ServerCredentials;
+}  // namespace grpc
+
+namespace watchword {
+
+class Admission;
+class FeedClient;
+
+// Refuses calls before a handler sees them: every call that reaches a server through a port of this gate carries a
+// valid credential with the scopes that the method's rule asks for, or the rule lets it through without. Works for
+// sync, callback, async and generic services alike.
+//
+//   auto gate = watchword::Gate::Create({.issuer = …, .audiences = {"orders"}, .auth_service = …});
+//   builder.AddListeningPort(address, (*gate)->Guard(watchword::PortSecurity::Plaintext()));
+//
+// A refused call gets, and its handler never runs:
+// - UNAUTHENTICATED: TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED or TOKEN_REVOKED;
+// - PERMISSION_DENIED: INSUFFICIENT_SCOPE;
+// - UNAVAILABLE: TRUST_UNAVAILABLE.
+//
+// Thread-safe. Must outlive every server that uses its credentials.
+class Gate {
+ public:
+  struct Options {
+    // The issuer whose tokens are accepted: the auth service's --issuer. Required.
+    std::string issuer;
+    // The names this service answers to; a token must be for one of them. Required.
+    std::vector<std::string> audiences;
+    // Where the trust feed comes from. Required for Create.
+    std::shared_ptr<grpc::ChannelInterface> auth_service;
+    // What this verifier is called in the auth service's logs, up to 255 visible ASCII characters; the first audience
+    // if empty.
+    std::string name;
+    // How far clocks may differ, 0 to 120 s.
+    absl::Duration leeway = absl::Seconds(30);
+    // The longest lifetime of a token to accept.
+    absl::Duration max_lifetime = absl::Hours(1);
+    // How many verified credentials to remember.
+    size_t cache_capacity = 65'536;
+    // Where log lines go. Borrowed: must outlive the gate.
+    Logger* log = &StderrLogger();
+    // Borrowed likewise.
+    const Clock* clock = &SystemClock();
+  };
+
+  // A gate that learns whom to trust from the auth service. Returns at once; until the first keys have arrived, calls
+  // are refused with TRUST_UNAVAILABLE. INVALID_ARGUMENT, saying what to set, if an option is missing or out of range.
+  static absl::StatusOr<std::unique_ptr<Gate>> Create(Options options);
+
+  // A gate on a trust state that somebody else fills, such as the auth service itself. Borrows `trust`, which must
+  // outlive the gate.
+  static absl::StatusOr<std::unique_ptr<Gate>> CreateOn(const TrustState& trust, Options options);
+
+  ~Gate();
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  // Credentials for grpc::ServerBuilder::AddListeningPort. May be called once for each port. The port cannot be opened,
+  // and says why in the log, if a file cannot be read or the address of a Unix socket does not begin with "unix:".
+  std::shared_ptr<grpc::ServerCredentials> Guard(PortSecurity security);
+
+  // Waits until the gate knows whom to trust; false if that takes longer than `timeout`. For start-up and readiness.
+  bool WaitUntilReady(absl::Duration timeout);
+
+ private:
+  friend class Caller;
+  Gate(std::shared_ptr<Admission> admission, std::shared_ptr<const TrustState> trust);
+
+  const std::shared_ptr<Admission> admission_;  // shared with the servers' credentials
+  const std::shared_ptr<const TrustState> trust_;
+  std::unique_ptr<FeedClient> feed_;  // null on somebody else's trust state
+};
+
+// A channel for Gate::Options::auth_service. As grpc::CreateChannel, but it comes back within seconds when the auth
+// service does or when the network silently drops its packets; gRPC's own settings can take minutes.
+std::shared_ptr<grpc::Channel> ConnectToAuthService(const std::string& address,
+                                                    const std::shared_ptr<grpc::ChannelCredentials>& credentials);
+
+}  // namespace watchword

@@ -1,0 +1,83 @@
+#include "watchword/token/jws.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "watchword/base/base64url.h"
+#include "watchword/base/reason.h"
+#include "watchword/token/reasons.h"
+#include "watchword/token/strict_json.h"
+#include "watchword/token/verifier.h"
+
+namespace watchword {
+namespace {
+
+constexpr absl::string_view kMalformed = "malformed";
+constexpr absl::string_view kNotTrusted = "not signed by a trusted key";
+
+struct Parts {
+  absl::string_view header, payload, signature;
+  absl::string_view signed_text;  // header "." payload
+};
+
+bool Split(absl::string_view token, Parts& out) {
+  const size_t first = token.find('.');
+  if (first == absl::string_view::npos) return false;
+  const size_t second = token.find('.', first + 1);
+  if (second == absl::string_view::npos || token.find('.', second + 1) != absl::string_view::npos) return false;
+  out.header = token.substr(0, first);
+  out.payload = token.substr(first + 1, second - first - 1);
+  out.signature = token.substr(second + 1);
+  out.signed_text = token.substr(0, second);
+  return true;
+}
+
+bool HasType(const JsonValue& header, TokenType type) {
+  const JsonValue* typ = header.Find("typ");
+  if (typ != nullptr && !typ->IsString()) return false;
+  if (type == TokenType::kAny) return true;
+  return typ != nullptr &&
+         (absl::EqualsIgnoreCase(typ->string, "at+jwt") || absl::EqualsIgnoreCase(typ->string, "application/at+jwt"));
+}
+
+// Whether the header asks for what is never done: extensions that must be understood (`crit`, and `b64`, which changes
+// what is signed), or a key that the token brings along or wants fetched. Ignoring the last would be enough; refusing
+// them shows that somebody tries.
+bool AsksTooMuch(const JsonValue& header) {
+  for (const absl::string_view name : {"crit", "b64", "jwk", "jku", "x5c", "x5u"}) {
+    if (header.Find(name) != nullptr) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+absl::Status TokenInvalid(absl::string_view detail) {
+  return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenInvalid, detail);
+}
+
+absl::StatusOr<VerifiedJws> VerifyJws(absl::string_view token, TokenType type, const KeySet& keys) {
+  if (token.size() > kMaxCredentialSize) return TokenInvalid("too large");
+  Parts parts;
+  if (!Split(token, parts)) return TokenInvalid(kMalformed);
+  const absl::StatusOr<std::string> header_text = Base64UrlDecode(parts.header);
+  if (!header_text.ok()) return TokenInvalid(kMalformed);
+  absl::StatusOr<JsonValue> header = ParseStrictJsonObject(*header_text);
+  if (!header.ok() || AsksTooMuch(*header)) return TokenInvalid(kMalformed);
+  const JsonValue* alg = header->Find("alg");
+  JsonValue* kid = header->Find("kid");
+  if (alg == nullptr || !alg->IsString() || kid == nullptr || !kid->IsString()) return TokenInvalid(kMalformed);
+  if (!HasType(*header, type)) return TokenInvalid("not an access token");
+
+  const VerificationKey* key = keys.Find(kid->string);
+  if (key == nullptr || alg->string != AlgorithmName(key->algorithm())) return TokenInvalid(kNotTrusted);
+  const absl::StatusOr<std::string> signature = Base64UrlDecode(parts.signature);
+  if (!signature.ok() || !key->Verify(parts.signed_text, *signature)) return TokenInvalid(kNotTrusted);
+
+  absl::StatusOr<std::string> payload = Base64UrlDecode(parts.payload);
+  if (!payload.ok()) return TokenInvalid(kMalformed);
+  return VerifiedJws{*std::move(payload), std::move(kid->string)};
+}
+
+}  // namespace watchword

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace watchword {
+
+// The text form of opaque tokens: a prefix that names the kind, and base64url of the content and the first four bytes
+// of SHA-256(prefix ‖ content). The checksum lets typing errors be told from guesses without a look-up, and secret
+// scanners find leaked tokens; it protects nothing.
+inline constexpr absl::string_view kSessionTokenPrefix = "ww_s_";
+inline constexpr absl::string_view kRefreshTokenPrefix = "ww_r_";
+
+// Sizes of the content in bytes.
+inline constexpr size_t kSessionTokenContentSize = 32;  // random
+
+// The text of an opaque token.
+std::string FormatOpaqueToken(absl::string_view prefix, absl::string_view content);
+
+// The content, or INVALID_ARGUMENT if `text` is not exactly a token with this prefix, content size and right checksum.
+absl::StatusOr<std::string> ParseOpaqueToken(absl::string_view prefix, size_t content_size, absl::string_view text);
+
+// SHA-256 of `bytes`: 32 bytes. What stores hold in place of a session token.
+std::string Sha256(absl::string_view bytes);
+
+}  // namespace watchword

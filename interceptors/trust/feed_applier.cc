@@ -1,0 +1,156 @@
+#include "watchword/trust/feed_applier.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+
+namespace watchword {
+namespace {
+
+absl::Time ToTime(const google::protobuf::Timestamp& timestamp) {
+  return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
+}
+
+absl::Status Unreadable(uint64_t seq, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("entry ", seq, " of the revocation log has no readable ", what));
+}
+
+absl::StatusOr<Revocation> ToRevocation(const v1::Revocation& entry) {
+  if (!entry.has_expires_at()) return Unreadable(entry.seq(), "expiry");
+  Revocation revocation{.seq = entry.seq(), .expires_at = ToTime(entry.expires_at())};
+  switch (entry.target_case()) {
+    case v1::Revocation::kSessionId: {
+      const auto id = Uuid::Parse(entry.session_id());
+      if (!id.ok()) return Unreadable(entry.seq(), "session id");
+      revocation.target = Revocation::Session{*id};
+      return revocation;
+    }
+    case v1::Revocation::kPrincipal: {
+      const auto id = Uuid::Parse(entry.principal().subject());
+      if (!id.ok() || !entry.principal().has_began_until()) return Unreadable(entry.seq(), "principal");
+      revocation.target = Revocation::Principal{*id, ToTime(entry.principal().began_until())};
+      return revocation;
+    }
+    case v1::Revocation::kKeyId:
+      revocation.target = Revocation::Key{entry.key_id()};
+      return revocation;
+    case v1::Revocation::TARGET_NOT_SET:
+      break;
+  }
+  return Unreadable(entry.seq(), "target");
+}
+
+Jwk ToJwk(const v1::Jwk& jwk) {
+  return {.kty = jwk.kty(),
+          .kid = jwk.kid(),
+          .use = jwk.use(),
+          .alg = jwk.alg(),
+          .crv = jwk.crv(),
+          .x = jwk.x(),
+          .y = jwk.y(),
+          .n = jwk.n(),
+          .e = jwk.e()};
+}
+
+}  // namespace
+
+absl::Time FeedApplier::forgetting_time() const { return std::min(server_time_, trust_.clock().Now()); }
+
+v1::Hello FeedApplier::StartStream() {
+  in_snapshot_ = false;
+  pending_.clear();
+  behind_at_.reset();
+  v1::Hello hello;
+  hello.set_epoch(epoch_);
+  hello.set_last_seq(last_seq_);
+  return hello;
+}
+
+absl::Status FeedApplier::Apply(const v1::WatchResponse& response) {
+  switch (response.message_case()) {
+    case v1::WatchResponse::kKeys:
+      ApplyKeys(response.keys());
+      return absl::OkStatus();
+    case v1::WatchResponse::kSnapshot:
+      return ApplySnapshot(response.snapshot());
+    case v1::WatchResponse::kRevocations:
+      return ApplyRevocations(response.revocations());
+    case v1::WatchResponse::kHeartbeat:
+      return ApplyHeartbeat(response.heartbeat());
+    case v1::WatchResponse::MESSAGE_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("a message of a kind that is not known");
+}
+
+void FeedApplier::ApplyKeys(const v1::KeySet& keys) {
+  std::vector<Jwk> jwks;
+  for (const v1::Jwk& jwk : keys.keys()) jwks.push_back(ToJwk(jwk));
+  auto set = KeySet::FromJwks(jwks);
+  if (!set.ok() || set->empty()) {
+    log_.Error("trust feed: refused a bad key set, the old one stays",
+               {{"error", set.ok() ? "it is empty" : std::string(set.status().message())}});
+    return;
+  }
+  if (has_snapshot_) {
+    trust_.SetKeys(*std::move(set));
+  } else {
+    waiting_keys_ = *std::move(set);
+  }
+}
+
+absl::Status FeedApplier::ApplySnapshot(const v1::Snapshot& part) {
+  in_snapshot_ = true;
+  for (const v1::Revocation& entry : part.revocations()) {
+    auto revocation = ToRevocation(entry);
+    if (!revocation.ok()) return revocation.status();
+    pending_.push_back(*std::move(revocation));
+  }
+  if (!part.last()) return absl::OkStatus();
+  const absl::Time now = forgetting_time();
+  for (const Revocation& revocation : pending_) trust_.revocations().Add(revocation, now);
+  pending_ = {};
+  in_snapshot_ = false;
+  behind_at_.reset();
+  epoch_ = part.epoch();
+  last_seq_ = part.seq();
+  has_snapshot_ = true;
+  if (waiting_keys_.has_value()) trust_.SetKeys(*std::exchange(waiting_keys_, std::nullopt));
+  return absl::OkStatus();
+}
+
+absl::Status FeedApplier::ApplyRevocations(const v1::Revocations& revocations) {
+  if (!has_snapshot_ || in_snapshot_) return absl::InvalidArgumentError("revocations before the end of the snapshot");
+  const absl::Time now = forgetting_time();
+  for (const v1::Revocation& entry : revocations.revocations()) {
+    if (entry.seq() <= last_seq_) continue;
+    if (entry.seq() != last_seq_ + 1) {
+      return absl::DataLossError(absl::StrCat("entry ", entry.seq(), " came after ", last_seq_));
+    }
+    const auto revocation = ToRevocation(entry);
+    if (!revocation.ok()) return revocation.status();
+    trust_.revocations().Add(*revocation, now);
+    last_seq_ = entry.seq();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FeedApplier::ApplyHeartbeat(const v1::Heartbeat& heartbeat) {
+  trust_.NoteHeartbeat();
+  server_time_ = ToTime(heartbeat.server_time());
+  if (!has_snapshot_ || in_snapshot_ || heartbeat.head_seq() <= last_seq_) {
+    behind_at_.reset();
+    return absl::OkStatus();
+  }
+  // Entries may be on their way behind this heartbeat, but not behind the next one as well.
+  if (behind_at_ == last_seq_) {
+    return absl::DataLossError(
+        absl::StrCat("the log is at ", heartbeat.head_seq(), ", nothing came after ", last_seq_));
+  }
+  behind_at_ = last_seq_;
+  return absl::OkStatus();
+}
+
+}  // namespace watchword

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "watchword/base/log.h"
+#include "watchword/trust/trust_state.h"
+#include "watchword/v1/trust.pb.h"
+
+namespace watchword {
+
+// Applies what the trust feed says to a TrustState, and sees when something is missing: the rules of the feed without
+// its network. Nothing that was revoked is un-revoked by a snapshot, not even by one of a new epoch, so that a database
+// restored from a backup lets nobody back in.
+//
+// Thread-compatible: one stream at a time.
+class FeedApplier {
+ public:
+  // Borrows both, which must outlive this.
+  FeedApplier(TrustState& trust, Logger& log) : trust_(trust), log_(log) {}
+
+  // Begins a new stream: forgets a half-received snapshot and returns the cursor to resume from, its `verifier` empty.
+  v1::Hello StartStream();
+
+  // Applies the next message. DATA_LOSS if entries are missing or INVALID_ARGUMENT if the message breaks the rules of
+  // the feed: then the stream must be dropped, and the next one resumes at what was applied. A bad key set is no reason
+  // for that: it is refused whole and logged, and the old one stays.
+  absl::Status Apply(const v1::WatchResponse& response);
+
+  // Whether keys and a first snapshot have been applied.
+  bool ready() const { return trust_.keys_version() != 0; }
+
+  // The time by which revocations may be forgotten: what the auth service's clock showed last, or ours if that is
+  // behind it; the infinite past before the first heartbeat. By our clock alone, setting it forward for a moment would
+  // forget revocations for good whose tokens are accepted again once it is set back.
+  absl::Time forgetting_time() const;
+
+ private:
+  void ApplyKeys(const v1::KeySet& keys);
+  absl::Status ApplySnapshot(const v1::Snapshot& part);
+  absl::Status ApplyRevocations(const v1::Revocations& revocations);
+  absl::Status ApplyHeartbeat(const v1::Heartbeat& heartbeat);
+
+  TrustState& trust_;
+  Logger& log_;
+  // The keys, until the first snapshot is there as well: keys alone would let those in who were revoked before.
+  std::optional<KeySet> waiting_keys_;
+  bool has_snapshot_ = false;
+  std::string epoch_;
+  uint64_t last_seq_ = 0;
+  bool in_snapshot_ = false;  // some parts have come, the last has not
+  std::vector<Revocation> pending_;
+  absl::Time server_time_ = absl::InfinitePast();
+  std::optional<uint64_t> behind_at_;  // `last_seq_` at the last heartbeat, if that was ahead of it
+};
+
+}  // namespace watchword

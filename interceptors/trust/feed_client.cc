@@ -1,0 +1,231 @@
+#include "watchword/trust/feed_client.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/support/client_callback.h"
+#include "watchword/base/clock.h"
+#include "watchword/base/mutex.h"
+#include "watchword/base/random.h"
+#include "watchword/trust/feed_applier.h"
+#include "watchword/v1/trust.grpc.pb.h"
+
+namespace watchword {
+namespace {
+
+constexpr absl::Duration kDropExpiredEvery = absl::Minutes(1);
+
+// A random part of `limit` ("full jitter"), so that verifiers which lost the same server do not come back together.
+absl::Duration Jittered(absl::Duration limit) {
+  uint32_t random = 0;
+  if (!SystemRandom().Fill(absl::MakeSpan(reinterpret_cast<uint8_t*>(&random), sizeof random)).ok()) return limit;
+  return limit * (random / 4294967296.0);
+}
+
+}  // namespace
+
+// One thread opens a stream, waits until it has ended or must be ended, and opens the next. The stream's messages are
+// applied on gRPC's threads, one at a time.
+class FeedClient::Impl {
+ public:
+  Impl(std::shared_ptr<grpc::ChannelInterface> channel, Options options, TrustState& trust, Logger& log)
+      : stub_(v1::TrustService::NewStub(channel)),
+        options_(std::move(options)),
+        trust_(trust),
+        log_(log),
+        applier_(trust, log),
+        thread_([this] { Run(); }) {}
+
+  ~Impl() {
+    {
+      MutexLock lock(mutex_);
+      stopping_ = true;
+      changed_.NotifyAll();
+    }
+    thread_.join();
+  }
+
+  bool WaitUntilReady(absl::Duration timeout) {
+    const absl::Duration deadline = SystemClock().SinceBoot() + timeout;
+    MutexLock lock(mutex_);
+    while (!ready_) {
+      const absl::Duration left = deadline - SystemClock().SinceBoot();
+      if (left <= absl::ZeroDuration()) return false;
+      changed_.WaitFor(mutex_, std::min(left, absl::Hours(1)));
+    }
+    return true;
+  }
+
+ private:
+  class Stream;
+
+  void Run() {
+    absl::Duration backoff = options_.min_backoff;
+    while (!stopping()) {
+      const bool was_healthy = RunStream();
+      backoff = was_healthy ? options_.min_backoff : std::min(2 * backoff, options_.max_backoff);
+      Pause(Jittered(backoff));
+    }
+  }
+
+  bool RunStream();
+  bool WaitWhileLive();
+  void DropExpiredIfDue();
+  void Pause(absl::Duration pause);
+
+  bool stopping() {
+    MutexLock lock(mutex_);
+    return stopping_;
+  }
+
+  bool ended_or_stopping() {
+    MutexLock lock(mutex_);
+    return stream_ended_ || stopping_;
+  }
+
+  // What the stream tells, from gRPC's threads.
+  void OnStreamHeard() {
+    MutexLock lock(mutex_);
+    heard_at_ = SystemClock().SinceBoot();
+    forgetting_time_ = applier_.forgetting_time();
+    if (ready_ == applier_.ready()) return;
+    ready_ = applier_.ready();
+    changed_.NotifyAll();
+  }
+  void OnStreamEnded() {
+    MutexLock lock(mutex_);
+    stream_ended_ = true;
+    changed_.NotifyAll();
+  }
+
+  const std::unique_ptr<v1::TrustService::Stub> stub_;
+  const Options options_;
+  TrustState& trust_;
+  Logger& log_;
+  FeedApplier applier_;  // touched by the stream while there is one, else by the thread
+  absl::Duration dropped_expired_at_ = SystemClock().SinceBoot();  // touched by the thread
+
+  Mutex mutex_;
+  CondVar changed_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stream_ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ready_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Duration heard_at_ ABSL_GUARDED_BY(mutex_);
+  absl::Time forgetting_time_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+
+  std::thread thread_;
+};
+
+// Reads until something is wrong. Lives until OnStreamEnded.
+class FeedClient::Impl::Stream final : public grpc::ClientBidiReactor<v1::WatchRequest, v1::WatchResponse> {
+ public:
+  explicit Stream(Impl& impl) : impl_(impl) {
+    *hello_.mutable_hello() = impl_.applier_.StartStream();
+    hello_.mutable_hello()->set_verifier(impl_.options_.verifier);
+  }
+
+  void Start() {
+    impl_.stub_->async()->Watch(&context_, this);
+    StartWrite(&hello_);
+    StartRead(&response_);
+    StartCall();
+  }
+
+  void Cancel() { context_.TryCancel(); }
+
+  void OnReadDone(bool ok) override {
+    if (!ok) return;
+    rejected_ = impl_.applier_.Apply(response_);
+    if (!rejected_.ok()) return Cancel();
+    healthy_ = healthy_ || response_.has_heartbeat();
+    impl_.OnStreamHeard();
+    StartRead(&response_);
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    status_ = status;
+    impl_.OnStreamEnded();
+  }
+
+  // For when it has ended.
+  bool healthy() const { return healthy_; }
+  std::string EndReason() const {
+    if (!rejected_.ok()) return std::string(rejected_.message());
+    return absl::StrCat(status_.error_code(), " ", status_.error_message());
+  }
+
+ private:
+  Impl& impl_;
+  grpc::ClientContext context_;
+  v1::WatchRequest hello_;
+  v1::WatchResponse response_;
+  absl::Status rejected_;
+  bool healthy_ = false;
+  grpc::Status status_;
+};
+
+// Runs one stream to its end; whether it was one that worked.
+bool FeedClient::Impl::RunStream() {
+  {
+    MutexLock lock(mutex_);
+    stream_ended_ = false;
+    heard_at_ = SystemClock().SinceBoot();
+  }
+  Stream stream(*this);
+  stream.Start();
+  while (WaitWhileLive()) DropExpiredIfDue();
+  const bool silent = !ended_or_stopping();
+  stream.Cancel();  // of no effect if it has ended by itself
+  {
+    MutexLock lock(mutex_);
+    while (!stream_ended_) changed_.Wait(mutex_);
+  }
+  if (!stopping()) {
+    log_.Warning("trust feed lost, connecting again", {{"reason", silent ? "silence" : stream.EndReason()}});
+  }
+  return stream.healthy();
+}
+
+// Waits for something to happen; false if the stream has ended or must be ended.
+bool FeedClient::Impl::WaitWhileLive() {
+  MutexLock lock(mutex_);
+  const absl::Duration left = heard_at_ + options_.silence_limit - SystemClock().SinceBoot();
+  if (stopping_ || stream_ended_ || left <= absl::ZeroDuration()) return false;
+  changed_.WaitFor(mutex_, left);
+  return true;
+}
+
+void FeedClient::Impl::DropExpiredIfDue() {
+  const absl::Duration now = SystemClock().SinceBoot();
+  if (now - dropped_expired_at_ < kDropExpiredEvery) return;
+  dropped_expired_at_ = now;
+  absl::Time forgetting_time;
+  {
+    MutexLock lock(mutex_);
+    forgetting_time = forgetting_time_;
+  }
+  trust_.revocations().DropExpired(forgetting_time);
+}
+
+void FeedClient::Impl::Pause(absl::Duration pause) {
+  const absl::Duration until = SystemClock().SinceBoot() + pause;
+  MutexLock lock(mutex_);
+  while (!stopping_) {
+    const absl::Duration left = until - SystemClock().SinceBoot();
+    if (left <= absl::ZeroDuration()) return;
+    changed_.WaitFor(mutex_, left);
+  }
+}
+
+FeedClient::FeedClient(std::shared_ptr<grpc::ChannelInterface> channel, Options options, TrustState& trust, Logger& log)
+    : impl_(std::make_unique<Impl>(std::move(channel), std::move(options), trust, log)) {}
+
+FeedClient::~FeedClient() = default;
+
+bool FeedClient::WaitUntilReady(absl::Duration timeout) { return impl_->WaitUntilReady(timeout); }
+
+}  // namespace watchword

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "watchword/base/log.h"
+#include "watchword/trust/trust_state.h"
+
+namespace grpc {
+class ChannelInterface;
+}
+
+namespace watchword {
+
+// Keeps a TrustState up to date from the auth service's trust feed (TrustService.Watch): connects, applies keys,
+// snapshot and changes in order, reconnects with jitter and resumes where it was, and starts over when it sees a gap, a
+// new epoch or three seconds of silence. What is known is kept while the service is away.
+//
+// Thread-safe. Uses no thread of its own beyond gRPC's and one for time-outs.
+class FeedClient {
+ public:
+  struct Options {
+    std::string verifier;  // this verifier's name, 1 to 255 visible ASCII characters
+    absl::Duration silence_limit = absl::Seconds(3);
+    absl::Duration min_backoff = absl::Milliseconds(100);
+    absl::Duration max_backoff = absl::Seconds(5);
+  };
+
+  // Starts. Borrows `trust` and `log`, which must outlive this.
+  FeedClient(std::shared_ptr<grpc::ChannelInterface> channel, Options options, TrustState& trust, Logger& log);
+  // Ends the stream and waits until nothing of it runs.
+  ~FeedClient();
+  FeedClient(const FeedClient&) = delete;
+  FeedClient& operator=(const FeedClient&) = delete;
+
+  // Waits until keys and the first snapshot are applied; false if that takes longer than `timeout`.
+  bool WaitUntilReady(absl::Duration timeout);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace watchword

@@ -1,0 +1,93 @@
+#include "watchword/trust/revocations.h"
+
+#include <algorithm>
+
+namespace watchword {
+namespace {
+
+bool MayBeForgotten(absl::Time expires_at, absl::Time now) { return expires_at + kRevocationMargin <= now; }
+
+// Erases the entries of `map` for which `expired` holds.
+template <typename Map, typename Predicate>
+void EraseIf(Map& map, Predicate expired) {
+  for (auto it = map.begin(); it != map.end();) {
+    if (expired(it->second)) {
+      map.erase(it++);
+    } else {
+      ++it;
+    }
+  }
+}
+
+}  // namespace
+
+void RevocationSet::Add(const Revocation& revocation, absl::Time now) {
+  if (MayBeForgotten(revocation.expires_at, now)) return;
+  std::visit([&](const auto& target) { AddTarget(target, revocation.expires_at); }, revocation.target);
+}
+
+void RevocationSet::AddTarget(const Revocation::Session& session, absl::Time expires_at) {
+  Shard& shard = ShardOf(session.id);
+  MutexLock lock(shard.mutex);
+  absl::Time& held = shard.sessions.try_emplace(session.id, expires_at).first->second;
+  held = std::max(held, expires_at);
+}
+
+void RevocationSet::AddTarget(const Revocation::Principal& principal, absl::Time expires_at) {
+  Shard& shard = ShardOf(principal.id);
+  MutexLock lock(shard.mutex);
+  PrincipalEntry& held =
+      shard.principals.try_emplace(principal.id, PrincipalEntry{principal.began_until, expires_at}).first->second;
+  held.began_until = std::max(held.began_until, principal.began_until);
+  held.expires_at = std::max(held.expires_at, expires_at);
+}
+
+void RevocationSet::AddTarget(const Revocation::Key& key, absl::Time expires_at) {
+  MutexLock lock(keys_mutex_);
+  absl::Time& held = keys_.try_emplace(key.id, expires_at).first->second;
+  held = std::max(held, expires_at);
+  key_count_.store(keys_.size(), std::memory_order_release);
+}
+
+bool RevocationSet::IsKeyRevoked(absl::string_view key_id) const {
+  if (key_count_.load(std::memory_order_acquire) == 0) return false;
+  MutexLock lock(keys_mutex_);
+  return keys_.contains(key_id);
+}
+
+bool RevocationSet::IsRevoked(const VerifiedCredential& credential) const {
+  if (const auto& session = credential.session_uuid()) {
+    const Shard& shard = ShardOf(*session);
+    MutexLock lock(shard.mutex);
+    if (shard.sessions.contains(*session)) return true;
+  }
+  if (const auto& principal = credential.principal_uuid()) {
+    const Shard& shard = ShardOf(*principal);
+    MutexLock lock(shard.mutex);
+    const auto found = shard.principals.find(*principal);
+    if (found != shard.principals.end() && credential.session_began() <= found->second.began_until) return true;
+  }
+  return IsKeyRevoked(credential.key_id());
+}
+
+void RevocationSet::DropExpired(absl::Time now) {
+  for (Shard& shard : shards_) {
+    MutexLock lock(shard.mutex);
+    EraseIf(shard.sessions, [now](absl::Time expires_at) { return MayBeForgotten(expires_at, now); });
+    EraseIf(shard.principals, [now](const PrincipalEntry& entry) { return MayBeForgotten(entry.expires_at, now); });
+  }
+  MutexLock lock(keys_mutex_);
+  EraseIf(keys_, [now](absl::Time expires_at) { return MayBeForgotten(expires_at, now); });
+  key_count_.store(keys_.size(), std::memory_order_release);
+}
+
+size_t RevocationSet::size() const {
+  size_t size = key_count_.load(std::memory_order_acquire);
+  for (const Shard& shard : shards_) {
+    MutexLock lock(shard.mutex);
+    size += shard.sessions.size() + shard.principals.size();
+  }
+  return size;
+}
+
+}  // namespace watchword

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "watchword/base/mutex.h"
+#include "watchword/base/uuid.h"
+#include "watchword/token/credential.h"
+
+namespace watchword {
+
+// An entry of the revocation log.
+struct Revocation {
+  struct Session {
+    Uuid id;
+  };
+  struct Principal {  // all its sessions that began at or before `began_until`
+    Uuid id;
+    absl::Time began_until;
+  };
+  struct Key {
+    std::string id;
+  };
+
+  uint64_t seq = 0;
+  std::variant<Session, Principal, Key> target;
+  absl::Time expires_at;  // when everything it can revoke has expired anyway
+};
+
+// How long an entry is kept beyond its `expires_at`: a verifier's clock may be that far off, and tokens are accepted
+// until that much after their `exp`. The largest leeway a TokenVerifier takes.
+inline constexpr absl::Duration kRevocationMargin = absl::Seconds(120);
+
+// The revocations in force, in memory. Answers for each call whether a credential was revoked, so it is split into
+// shards that are locked apart. Adding an entry twice changes nothing, and nothing is ever un-revoked before it
+// expires.
+//
+// Thread-safe.
+class RevocationSet {
+ public:
+  // Adds an entry; one that has expired at `now`, by more than kRevocationMargin, is ignored.
+  void Add(const Revocation& revocation, absl::Time now);
+
+  // Whether the credential's session, principal or key is revoked.
+  bool IsRevoked(const VerifiedCredential& credential) const;
+
+  // Forgets what has expired at `now`, by more than kRevocationMargin.
+  void DropExpired(absl::Time now);
+
+  // How many entries are held.
+  size_t size() const;
+
+ private:
+  static constexpr size_t kShards = 64;
+
+  // Two revocations of one principal are merged into one that covers both.
+  struct PrincipalEntry {
+    absl::Time began_until;
+    absl::Time expires_at;
+  };
+  struct Shard {
+    mutable Mutex mutex;
+    absl::flat_hash_map<Uuid, absl::Time> sessions ABSL_GUARDED_BY(mutex);
+    absl::flat_hash_map<Uuid, PrincipalEntry> principals ABSL_GUARDED_BY(mutex);
+  };
+
+  void AddTarget(const Revocation::Session& session, absl::Time expires_at);
+  void AddTarget(const Revocation::Principal& principal, absl::Time expires_at);
+  void AddTarget(const Revocation::Key& key, absl::Time expires_at);
+  bool IsKeyRevoked(absl::string_view key_id) const;
+  // By the last byte, which is random in a version 7 UUID.
+  Shard& ShardOf(const Uuid& id) { return shards_[static_cast<uint8_t>(id.bytes().back()) % kShards]; }
+  const Shard& ShardOf(const Uuid& id) const { return shards_[static_cast<uint8_t>(id.bytes().back()) % kShards]; }
+
+  std::array<Shard, kShards> shards_;
+  mutable Mutex keys_mutex_;
+  absl::flat_hash_map<std::string, absl::Time> keys_ ABSL_GUARDED_BY(keys_mutex_);
+  std::atomic<size_t> key_count_{0};  // so that the usual case, none, takes no lock
+};
+
+}  // namespace watchword

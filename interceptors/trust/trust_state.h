@@ -1,0 +1,55 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
+#include "watchword/base/clock.h"
+#include "watchword/base/mutex.h"
+#include "watchword/token/jwk.h"
+#include "watchword/trust/revocations.h"
+
+namespace watchword {
+
+// All that a verifier knows: the public keys, the revocations in force, and how fresh this is. Filled by a FeedClient,
+// or directly by the auth service itself; read on every call.
+//
+// Thread-safe.
+class TrustState {
+ public:
+  // Borrows `clock`, which must outlive this.
+  explicit TrustState(const Clock& clock) : clock_(clock) {}
+
+  // Replaces the keys. Credentials of keys that are gone are refused from now on, also if they were cached.
+  void SetKeys(KeySet keys);
+
+  // The keys; empty before the first SetKeys. Never null.
+  std::shared_ptr<const KeySet> keys() const;
+
+  // Changes with every SetKeys: 0 before the first. Lets caches see cheaply that keys have changed.
+  uint64_t keys_version() const { return keys_version_.load(std::memory_order_acquire); }
+
+  RevocationSet& revocations() { return revocations_; }
+  const RevocationSet& revocations() const { return revocations_; }
+
+  const Clock& clock() const { return clock_; }
+
+  // Notes that the auth service was heard just now.
+  void NoteHeartbeat();
+
+  // How long ago the auth service was last heard; InfiniteDuration before the first time. By the monotonic clock.
+  absl::Duration staleness() const;
+
+ private:
+  const Clock& clock_;
+  mutable Mutex mutex_;
+  std::shared_ptr<const KeySet> keys_ ABSL_GUARDED_BY(mutex_) = std::make_shared<const KeySet>();
+  std::atomic<uint64_t> keys_version_{0};
+  RevocationSet revocations_;
+  std::atomic<int64_t> heard_at_nanos_{-1};
+};
+
+}  // namespace watchword

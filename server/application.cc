@@ -1,0 +1,308 @@
+#include "server/application.h"
+
+#include <climits>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "google/protobuf/util/json_util.h"
+#include "grpc/health/v1/health.pb.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/grpcpp.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "server/crypto/password_hasher.h"
+#include "server/crypto/tls_files.h"
+#include "server/ops/metrics.h"
+#include "server/ops/ops_server.h"
+#include "server/service/accounts.h"
+#include "server/service/bootstrap.h"
+#include "server/service/environment.h"
+#include "server/service/feed.h"
+#include "server/service/janitor.h"
+#include "server/service/key_ring.h"
+#include "server/service/login.h"
+#include "server/service/logout.h"
+#include "server/service/refresh.h"
+#include "server/service/session_cache.h"
+#include "server/service/sessions.h"
+#include "server/service/validate.h"
+#include "server/store_sqlite/sqlite_store.h"
+#include "server/transport/admin_handlers.h"
+#include "server/transport/auth_handlers.h"
+#include "server/transport/convert.h"
+#include "server/transport/health_reporter.h"
+#include "server/transport/trust_handlers.h"
+#include "watchword/base/file.h"
+#include "watchword/base/reason.h"
+#include "watchword/gate/gate.h"
+
+namespace watchword {
+namespace {
+
+constexpr size_t kSessionCacheCapacity = 100'000;
+
+std::vector<std::string> ServiceNames() {
+  return {v1::AuthService::service_full_name(), v1::AdminService::service_full_name(),
+          v1::TrustService::service_full_name()};
+}
+
+std::vector<std::string> MethodNames() {
+  std::vector<std::string> names;
+  for (const std::string& service : ServiceNames()) {
+    const auto* descriptor = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(service);
+    for (int i = 0; i < descriptor->method_count(); ++i) {
+      names.push_back(absl::StrCat("/", service, "/", descriptor->method(i)->name()));
+    }
+  }
+  return names;
+}
+
+Settings SettingsFrom(const Config& config) {
+  return {.issuer = config.issuer,
+          .default_audiences = config.default_audiences,
+          .access_token_ttl = config.access_token_ttl,
+          .session_idle_timeout = config.session_idle_timeout,
+          .session_lifetime = config.session_lifetime,
+          .refresh_grace = config.refresh_grace,
+          .password_min_characters = config.password_min_length};
+}
+
+std::string JwksJson(const KeyRing& keys) {
+  v1::GetJwksResponse set;
+  for (const Jwk& jwk : keys.public_jwks()) *set.add_keys() = ToProto(jwk);
+  std::string json;
+  return google::protobuf::util::MessageToJsonString(set, &json).ok() ? json : "{}";
+}
+
+PortSecurity SecurityOf(const ListenAddress& address, const Config& config) {
+  if (address.is_unix_socket) return PortSecurity::UnixSocket();
+  if (config.tls_cert.empty()) return PortSecurity::Plaintext();
+  return PortSecurity::Tls(config.tls_cert, config.tls_key, config.tls_client_ca);
+}
+
+void Tune(const Config& config, grpc::ServerBuilder& builder) {
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second server on the port is an error
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 30'000);
+  if (config.max_connection_age < absl::InfiniteDuration()) {
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                               static_cast<int>(absl::ToInt64Milliseconds(config.max_connection_age)));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, 30'000);
+  }
+}
+
+}  // namespace
+
+// In the order in which they depend on each other: what is used comes before what uses it, and goes after it.
+struct Application::Parts {
+  Parts(const Config& its_config, JsonLogger& its_log)
+      : config(its_config), log(its_log), settings(SettingsFrom(config)) {}
+
+  absl::Status OpenStore();
+  absl::Status StartServices();
+  absl::Status Listen();
+  absl::Status StartOperationsPort();
+  void AddMetrics();
+
+  const Config config;
+  JsonLogger& log;
+  const Settings settings;
+  const Clock& clock = SystemClock();
+  RandomSource& random = SystemRandom();
+  Metrics metrics{MethodNames()};
+  std::unique_ptr<Store> store;
+  std::unique_ptr<KeyRing> keys;
+  std::optional<PasswordHasher> hasher;
+  TrustState trust{clock};
+  std::unique_ptr<Executor> store_executor;
+  std::unique_ptr<Executor> hash_executor;
+  std::unique_ptr<Feed> feed;
+  std::optional<Environment> environment;
+  std::optional<SessionCache> session_cache;
+  std::optional<LoginCommand> login;
+  std::optional<RefreshCommand> refresh;
+  std::optional<ValidateQuery> validate;
+  std::optional<LogoutCommand> logout;
+  std::optional<Accounts> accounts;
+  std::optional<Sessions> sessions;
+  std::optional<AuthHandlers> auth_handlers;
+  std::optional<AdminHandlers> admin_handlers;
+  std::optional<TrustHandlers> trust_handlers;
+  std::optional<Janitor> janitor;
+  std::unique_ptr<Gate> gate;
+  std::unique_ptr<grpc::Server> server;
+  std::unique_ptr<HealthReporter> health;
+  std::unique_ptr<OpsServer> ops;
+};
+
+absl::Status Application::Parts::OpenStore() {
+  if (auto status = MakePrivateFolder(config.data_dir); !status.ok()) return status;
+  absl::StatusOr<std::unique_ptr<Store>> opened = OpenSqliteStore(config.sqlite_path, random);
+  if (!opened.ok()) return opened.status();
+  store = *std::move(opened);
+
+  absl::StatusOr<std::unique_ptr<KeyRing>> ring =
+      KeyRing::Open(store->keys(), {.key_file = config.key_file, .algorithm = config.signing_algorithm}, clock, random);
+  if (!ring.ok()) return ring.status();
+  keys = *std::move(ring);
+
+  absl::StatusOr<PasswordHasher> made =
+      PasswordHasher::Create({.memory_kib = config.hash_memory_kib, .passes = config.hash_passes}, random);
+  if (!made.ok()) return made.status();
+  hasher.emplace(*std::move(made));
+  if (!config.bootstrap_admin.has_value()) return absl::OkStatus();
+  return EnsureAdministrator({.username = *config.bootstrap_admin,
+                              .password_file = config.bootstrap_admin_password_file,
+                              .generated_password_file = absl::StrCat(config.data_dir, "/bootstrap-admin-password"),
+                              .password_min_characters = config.password_min_length},
+                             store->users(), *hasher, clock, random, log);
+}
+
+absl::Status Application::Parts::StartServices() {
+  store_executor = std::make_unique<Executor>(
+      Executor::Options{.name = "store", .threads = config.store_threads, .queue_capacity = config.store_queue});
+  // Hashing takes all the processor it is given: it yields to everything else.
+  hash_executor = std::make_unique<Executor>(Executor::Options{
+      .name = "hash", .threads = config.hash_threads, .queue_capacity = config.hash_queue, .nice = 10});
+  absl::StatusOr<KeySet> public_keys = KeySet::FromJwks(keys->public_jwks());
+  if (!public_keys.ok()) return public_keys.status();
+  trust.SetKeys(*std::move(public_keys));
+  feed = std::make_unique<Feed>(store->revocations(), trust, clock, log);
+  if (auto status = feed->Start(); !status.ok()) return status;
+
+  environment.emplace(Environment{.settings = settings,
+                                  .store = *store,
+                                  .store_executor = *store_executor,
+                                  .hash_executor = *hash_executor,
+                                  .hasher = *hasher,
+                                  .keys = *keys,
+                                  .trust = trust,
+                                  .feed = *feed,
+                                  .clock = clock,
+                                  .random = random,
+                                  .log = log});
+  session_cache.emplace(kSessionCacheCapacity, settings.session_idle_timeout);
+  login.emplace(*environment);
+  refresh.emplace(*environment);
+  validate.emplace(*environment, *session_cache);
+  logout.emplace(*environment);
+  accounts.emplace(*environment);
+  sessions.emplace(*environment);
+  const RpcTools tools{
+      .clock = clock,
+      .log = log,
+      .observe = [this](absl::string_view method, const absl::Status& status, absl::Duration duration) {
+        metrics.RecordRpc(method, status.code(), ReasonOf(status), duration);
+      }};
+  auth_handlers.emplace(*login, *refresh, *validate, *logout, tools);
+  admin_handlers.emplace(*environment, *accounts, *sessions, tools);
+  trust_handlers.emplace(*environment, tools);
+  janitor.emplace(*environment, *session_cache);
+  return absl::OkStatus();
+}
+
+absl::Status Application::Parts::Listen() {
+  if (!config.tls_cert.empty()) {
+    if (auto status = CheckTlsFiles(config.tls_cert, config.tls_key, config.tls_client_ca); !status.ok()) return status;
+  }
+  absl::StatusOr<std::unique_ptr<Gate>> made =
+      Gate::CreateOn(trust, {.issuer = config.issuer, .audiences = {config.issuer}, .log = &log});
+  if (!made.ok()) return made.status();
+  gate = *std::move(made);
+
+  grpc::EnableDefaultHealthCheckService(true);
+  grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  // Links the descriptor in, so that reflection can describe health checks (grpc/grpc#36665).
+  grpc::health::v1::HealthCheckRequest::descriptor();
+  grpc::ServerBuilder builder;
+  Tune(config, builder);
+  std::vector<int> ports(config.listen.size(), 0);
+  for (size_t i = 0; i < config.listen.size(); ++i) {
+    builder.AddListeningPort(config.listen[i].text, gate->Guard(SecurityOf(config.listen[i], config)), &ports[i]);
+  }
+  builder.RegisterService(&*auth_handlers);
+  builder.RegisterService(&*admin_handlers);
+  builder.RegisterService(&*trust_handlers);
+  server = builder.BuildAndStart();
+  for (size_t i = 0; i < ports.size(); ++i) {
+    if (server == nullptr || ports[i] == 0) {
+      return absl::UnavailableError(absl::StrCat("cannot listen on ", config.listen[i].text,
+                                                 ": is the address in use, or not of this machine? (--listen)"));
+    }
+    log.Info("listening", {{"address", config.listen[i].text}, {"port", absl::StrCat(ports[i])}});
+  }
+  health =
+      std::make_unique<HealthReporter>(*store, *store_executor, *server->GetHealthCheckService(), ServiceNames(), log);
+  return absl::OkStatus();
+}
+
+absl::Status Application::Parts::StartOperationsPort() {
+  if (!config.ops_listen.has_value()) return absl::OkStatus();
+  AddMetrics();
+  absl::StatusOr<std::unique_ptr<OpsServer>> started =
+      OpsServer::Start({.host = config.ops_listen->host,
+                        .port = config.ops_listen->port,
+                        .metrics = [this] { return metrics.Render(); },
+                        .readiness = [this] { return health->readiness(); },
+                        .jwks = [this] { return JwksJson(*keys); }});
+  if (!started.ok()) return started.status();
+  ops = *std::move(started);
+  log.Info("operations port listening", {{"address", config.ops_listen->host}, {"port", absl::StrCat(ops->port())}});
+  return absl::OkStatus();
+}
+
+void Application::Parts::AddMetrics() {
+  metrics.AddGauge("watchword_hash_queue_length", "Logins that wait for their password to be hashed",
+                   [this] { return static_cast<double>(hash_executor->queued()); });
+  metrics.AddGauge("watchword_store_queue_length", "Store calls that wait for a thread",
+                   [this] { return static_cast<double>(store_executor->queued()); });
+  metrics.AddGauge("watchword_feed_verifiers", "Verifiers on the trust feed of this server",
+                   [this] { return static_cast<double>(feed->listeners()); });
+  metrics.AddGauge("watchword_revocation_log_head_seq",
+                   "The last entry of the revocation log that this server has read",
+                   [this] { return static_cast<double>(feed->position().head_seq); });
+  metrics.AddCounter("watchword_log_lines_dropped_total", "Log lines lost because nobody read them in time",
+                     [this] { return static_cast<double>(log.dropped()); });
+  metrics.AddGauge("watchword_revocations_in_force", "Revocations held in memory",
+                   [this] { return static_cast<double>(trust.revocations().size()); });
+}
+
+absl::StatusOr<std::unique_ptr<Application>> Application::Start(const Config& config, JsonLogger& log) {
+  auto parts = std::make_unique<Parts>(config, log);
+  for (const auto step : {&Parts::OpenStore, &Parts::StartServices, &Parts::Listen, &Parts::StartOperationsPort}) {
+    if (auto status = ((*parts).*step)(); !status.ok()) {
+      Application unfinished(std::move(parts));  // takes down what was built
+      return status;
+    }
+  }
+  return std::unique_ptr<Application>(new Application(std::move(parts)));
+}
+
+Application::Application(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Application::~Application() {
+  Parts& parts = *parts_;
+  if (parts.health != nullptr) parts.health->Drain();
+  if (parts.feed != nullptr) parts.feed->Stop();  // ends the feeds, which would use up the time for the rest
+  if (parts.server != nullptr) {
+    parts.server->Shutdown(absl::ToChronoTime(absl::Now() + parts.config.drain_timeout));
+    parts.server->Wait();
+  }
+  if (parts.ops != nullptr) parts.ops->Stop();
+  // In this order: a login goes from the hash executor to the store executor.
+  parts.health.reset();
+  if (parts.hash_executor != nullptr) parts.hash_executor->Stop();
+  if (parts.store_executor != nullptr) parts.store_executor->Stop();
+}
+
+void Application::AnnounceEnd() {
+  parts_->log.Info("stopping");
+  parts_->health->Drain();
+  absl::SleepFor(parts_->config.drain_delay);
+}
+
+}  // namespace watchword

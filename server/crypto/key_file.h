@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "watchword/base/random.h"
+#include "watchword/base/secret.h"
+
+namespace watchword {
+
+// Reads the key-encryption key from a file of mode 0600: 32 bytes in base64url, one line. NOT_FOUND if there is no
+// file; FAILED_PRECONDITION, saying what to do, if others may read it or it holds something else.
+absl::StatusOr<Secret> ReadKeyFile(const std::string& path);
+
+// Makes such a file with a new key. ALREADY_EXISTS if there is one.
+absl::StatusOr<Secret> CreateKeyFile(const std::string& path, RandomSource& random);
+
+}  // namespace watchword

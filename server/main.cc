@@ -1,0 +1,86 @@
+// watchwordd: the auth service.
+
+#include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/mutex.h"
+#include "server/application.h"
+#include "server/config/config.h"
+#include "server/ops/json_log.h"
+
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitSecondSignal = 130;
+
+// Secrets live in this process's memory: none of it goes to a core file, and no debugger of the same user attaches.
+void HideMemory() {
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0);
+}
+
+sigset_t EndSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+void WaitForEndSignal() {
+  const sigset_t signals = EndSignals();
+  int signal = 0;
+  sigwait(&signals, &signal);
+}
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "watchwordd: %s\n", std::string(status.message()).c_str());
+  return kExitFailed;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  HideMemory();
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // gRPC's locks cost a tenth without it
+  // gRPC would write lines of its own between ours, some at the will of whoever connects; the variable brings them
+  // back.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  std::signal(SIGPIPE, SIG_IGN);
+  const sigset_t signals = EndSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread is made: all inherit it
+
+  const absl::StatusOr<watchword::ParsedConfig> parsed =
+      watchword::ParseConfig(std::vector<std::string>(argv + 1, argv + argc), watchword::ProcessVariables());
+  if (!parsed.ok()) return Fail(parsed.status());
+  if (parsed->print.has_value()) {
+    std::fputs(parsed->print->c_str(), stdout);
+    return std::fflush(stdout) == 0 ? 0 : kExitFailed;
+  }
+
+  watchword::JsonLogger log({.minimum = parsed->config.log_level});
+  absl::StatusOr<std::unique_ptr<watchword::Application>> application =
+      watchword::Application::Start(parsed->config, log);
+  if (!application.ok()) return Fail(application.status());
+  WaitForEndSignal();
+  std::thread([] {  // whoever signals twice is in a hurry
+    WaitForEndSignal();
+    _exit(kExitSecondSignal);
+  })
+      .detach();
+  (*application)->AnnounceEnd();
+  application->reset();
+  log.Info("stopped");
+  return 0;
+}

@@ -1,0 +1,159 @@
+#include "server/service/accounts.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "server/domain/names.h"
+#include "server/domain/passwords.h"
+#include "server/service/errors.h"
+#include "server/service/feed.h"
+#include "server/service/on_executor.h"
+#include "watchword/base/reason.h"
+
+namespace watchword {
+namespace {
+
+constexpr size_t kMaxScopes = 32;
+
+absl::StatusOr<std::string> CheckUsername(absl::string_view username) {
+  if (username.empty()) return InvalidField("username", "must not be empty");
+  absl::StatusOr<std::string> name = CanonicalUsername(username);
+  if (!name.ok()) return InvalidField("username", name.status().message());
+  return name;
+}
+
+absl::StatusOr<Secret> CheckPassword(const Settings& settings, const Secret& password) {
+  absl::StatusOr<Secret> canonical = CanonicalPassword(password.Reveal());
+  if (!canonical.ok()) return InvalidField("password", canonical.status().message());
+  if (auto status = CheckNewPassword(*canonical, settings.password_min_characters); !status.ok()) {
+    return InvalidField("password", status.message());
+  }
+  return canonical;
+}
+
+absl::Status CheckScopes(const std::vector<std::string>& scopes) {
+  if (scopes.size() > kMaxScopes) return InvalidField("scopes", absl::StrCat("must be at most ", kMaxScopes));
+  for (const std::string& scope : scopes) {
+    if (auto status = CheckScope(scope); !status.ok()) return InvalidField("scopes", status.message());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NoSuchUser(absl::string_view name) {
+  return ErrorWithReason(absl::StatusCode::kNotFound, kUserNotFound, absl::StrCat("there is no user ", name));
+}
+
+// Hashes on the hash executor, then goes on with `then(hash)` on the store executor.
+template <typename Then>
+void HashThen(const Environment& environment, Secret password, absl::Time deadline, Then then,
+              Done<PrincipalRecord> done) {
+  OnExecutor<std::string>(
+      environment.hash_executor, deadline,
+      [&environment, password = std::move(password)] { return environment.hasher.Hash(password); },
+      [&environment, deadline, then = std::move(then),
+       done = std::move(done)](absl::StatusOr<std::string> hash) mutable {
+        if (!hash.ok()) return done(NotDone(hash.status()));
+        OnExecutor<PrincipalRecord>(
+            environment.store_executor, deadline,
+            [then = std::move(then), hash = *std::move(hash)]() mutable { return then(std::move(hash)); },
+            std::move(done));
+      });
+}
+
+absl::StatusOr<PrincipalRecord> CreateUser(const Environment& environment, std::string name,
+                                           std::vector<std::string> scopes, std::string hash) {
+  const absl::Time now = absl::FromUnixMicros(absl::ToUnixMicros(environment.clock.Now()));  // as stored
+  absl::StatusOr<Uuid> id = Uuid::NewV7(now, environment.random);
+  if (!id.ok()) return id.status();
+  PrincipalRecord principal{.id = *id,
+                            .name = std::move(name),
+                            .password_hash = std::move(hash),
+                            .scopes = std::move(scopes),
+                            .created_at = now};
+  const absl::Status status = environment.store.users().Create(principal);
+  if (status.code() == absl::StatusCode::kAlreadyExists) {
+    return ErrorWithReason(absl::StatusCode::kAlreadyExists, kUserExists,
+                           absl::StrCat("there is a user ", principal.name, " already"));
+  }
+  if (!status.ok()) return StoreFailed(status);
+  environment.log.Info("user created", {{"user", principal.name}, {"subject", principal.id.ToString()}});
+  return principal;
+}
+
+}  // namespace
+
+absl::StatusOr<PrincipalRecord> FindUser(const Environment& environment, absl::string_view username) {
+  absl::StatusOr<std::string> name = CheckUsername(username);
+  if (!name.ok()) return name.status();
+  absl::StatusOr<PrincipalRecord> principal = environment.store.users().FindByName(*name);
+  if (principal.status().code() == absl::StatusCode::kNotFound) return NoSuchUser(*name);
+  if (!principal.ok()) return StoreFailed(principal.status());
+  return principal;
+}
+
+void Accounts::Create(std::string username, Secret password, std::vector<std::string> scopes, absl::Time deadline,
+                      Done<PrincipalRecord> done) {
+  absl::StatusOr<std::string> name = CheckUsername(username);
+  if (!name.ok()) return done(name.status());
+  absl::StatusOr<Secret> canonical = CheckPassword(environment_.settings, password);
+  if (!canonical.ok()) return done(canonical.status());
+  if (auto status = CheckScopes(scopes); !status.ok()) return done(status);
+  HashThen(
+      environment_, *std::move(canonical), deadline,
+      [this, name = *std::move(name), scopes = std::move(scopes)](std::string hash) mutable {
+        return CreateUser(environment_, std::move(name), std::move(scopes), std::move(hash));
+      },
+      std::move(done));
+}
+
+void Accounts::List(std::string after, size_t limit, absl::Time deadline, Done<std::vector<PrincipalRecord>> done) {
+  OnExecutor<std::vector<PrincipalRecord>>(
+      environment_.store_executor, deadline,
+      [this, after = std::move(after), limit]() -> absl::StatusOr<std::vector<PrincipalRecord>> {
+        auto principals = environment_.store.users().List(after, limit);
+        if (!principals.ok()) return StoreFailed(principals.status());
+        return principals;
+      },
+      std::move(done));
+}
+
+void Accounts::SetPassword(std::string username, Secret password, absl::Time deadline, Done<PrincipalRecord> done) {
+  if (auto name = CheckUsername(username); !name.ok()) return done(name.status());
+  absl::StatusOr<Secret> canonical = CheckPassword(environment_.settings, password);
+  if (!canonical.ok()) return done(canonical.status());
+  HashThen(
+      environment_, *std::move(canonical), deadline,
+      [this, username = std::move(username)](const std::string& hash) -> absl::StatusOr<PrincipalRecord> {
+        absl::StatusOr<PrincipalRecord> principal = FindUser(environment_, username);
+        if (!principal.ok()) return principal;
+        const absl::Time now = environment_.clock.Now();
+        const auto revoked = environment_.store.users().SetPassword(principal->id, hash, now, RevocationExpiresAt(now));
+        if (revoked.status().code() == absl::StatusCode::kNotFound) return NoSuchUser(principal->name);
+        if (!revoked.ok()) return StoreFailed(revoked.status());
+        environment_.feed.Announce(*revoked);
+        environment_.log.Info("password set", {{"user", principal->name}});
+        return principal;
+      },
+      std::move(done));
+}
+
+void Accounts::SetDisabled(std::string username, bool disabled, absl::Time deadline, Done<PrincipalRecord> done) {
+  OnExecutor<PrincipalRecord>(
+      environment_.store_executor, deadline,
+      [this, username = std::move(username), disabled]() -> absl::StatusOr<PrincipalRecord> {
+        absl::StatusOr<PrincipalRecord> principal = FindUser(environment_, username);
+        if (!principal.ok()) return principal;
+        const absl::Time now = environment_.clock.Now();
+        const auto outcome =
+            environment_.store.users().SetDisabled(principal->id, disabled, now, RevocationExpiresAt(now));
+        if (outcome.status().code() == absl::StatusCode::kNotFound) return NoSuchUser(principal->name);
+        if (!outcome.ok()) return StoreFailed(outcome.status());
+        if (outcome->newly_revoked) environment_.feed.Announce(outcome->revocation);
+        environment_.log.Info(disabled ? "user disabled" : "user enabled", {{"user", principal->name}});
+        principal->disabled = disabled;
+        return principal;
+      },
+      std::move(done));
+}
+
+}  // namespace watchword

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/service/credentials.h"
+#include "server/service/environment.h"
+#include "watchword/base/secret.h"
+
+namespace watchword {
+
+// What administrators do with accounts. Names may be given in any form that is canonically equal.
+//
+// Thread-safe.
+class Accounts {
+ public:
+  explicit Accounts(const Environment& environment) : environment_(environment) {}
+
+  // Beside the errors named here: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, UNAVAILABLE, DEADLINE_EXCEEDED.
+
+  // ALREADY_EXISTS (USER_EXISTS).
+  void Create(std::string username, Secret password, std::vector<std::string> scopes, absl::Time deadline,
+              Done<PrincipalRecord> done);
+
+  // Users with a name after `after`, at most `limit`.
+  void List(std::string after, size_t limit, absl::Time deadline, Done<std::vector<PrincipalRecord>> done);
+
+  // Sets a password and ends all sessions of the user. NOT_FOUND (USER_NOT_FOUND).
+  void SetPassword(std::string username, Secret password, absl::Time deadline, Done<PrincipalRecord> done);
+
+  // Disabling ends all sessions of the user. NOT_FOUND (USER_NOT_FOUND).
+  void SetDisabled(std::string username, bool disabled, absl::Time deadline, Done<PrincipalRecord> done);
+
+ private:
+  const Environment environment_;
+};
+
+// The user with this name, in any form. INVALID_ARGUMENT, NOT_FOUND (USER_NOT_FOUND) or UNAVAILABLE.
+absl::StatusOr<PrincipalRecord> FindUser(const Environment& environment, absl::string_view username);
+
+}  // namespace watchword

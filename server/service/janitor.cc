@@ -1,0 +1,79 @@
+#include "server/service/janitor.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "absl/types/span.h"
+
+namespace watchword {
+namespace {
+
+constexpr absl::Duration kInterval = absl::Seconds(10);
+constexpr absl::Duration kPauseBetweenBatches = absl::Milliseconds(50);
+constexpr size_t kBatch = 200;
+
+// Rows outlive their session for a while, so that a client that comes late is told TOKEN_EXPIRED or TOKEN_REVOKED.
+constexpr absl::Duration kKeepSessions = absl::Hours(24);
+
+}  // namespace
+
+Janitor::Janitor(const Environment& environment, SessionCache& sessions)
+    : environment_(environment), sessions_(sessions), thread_([this] { Run(); }) {}
+
+Janitor::~Janitor() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.NotifyAll();
+  thread_.join();
+  WriteBackActivity();
+}
+
+void Janitor::CleanUp() {
+  const absl::Time now = environment_.clock.Now();
+  WriteBackActivity();
+  environment_.trust.revocations().DropExpired(now);
+  const auto drain = [this](absl::string_view what, auto delete_batch) {
+    while (true) {
+      const absl::StatusOr<size_t> deleted = delete_batch();
+      if (!deleted.ok()) {
+        environment_.log.Warning("cannot delete what has expired",
+                                 {{"what", std::string(what)}, {"error", std::string(deleted.status().message())}});
+        return;
+      }
+      if (*deleted < kBatch || !Pause(kPauseBetweenBatches)) return;
+    }
+  };
+  drain("sessions", [&] { return environment_.store.sessions().DeleteExpired(now - kKeepSessions, kBatch); });
+  drain("revocations", [&] { return environment_.store.revocations().DeleteExpired(now, kBatch); });
+}
+
+void Janitor::Run() {
+  pthread_setname_np(pthread_self(), "janitor");
+  while (Pause(kInterval)) CleanUp();
+}
+
+void Janitor::WriteBackActivity() {
+  const std::vector<SessionStore::Activity> activities = sessions_.TakeActivities();
+  absl::Span<const SessionStore::Activity> left = activities;
+  while (!left.empty()) {
+    const auto batch = left.subspan(0, std::min(left.size(), kBatch));
+    if (auto status = environment_.store.sessions().NoteActivity(batch); !status.ok()) {
+      // The next use of these sessions is written again; only idle time-outs may come early until then.
+      environment_.log.Warning("cannot write back when sessions were used", {{"error", std::string(status.message())}});
+      return;
+    }
+    left.remove_prefix(batch.size());
+  }
+}
+
+bool Janitor::Pause(absl::Duration duration) {
+  MutexLock lock(mutex_);
+  if (!stopping_) wake_.WaitFor(mutex_, duration);
+  return !stopping_;
+}
+
+}  // namespace watchword

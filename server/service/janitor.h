@@ -1,0 +1,43 @@
+#pragma once
+
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/time/time.h"
+#include "server/service/environment.h"
+#include "server/service/session_cache.h"
+#include "watchword/base/mutex.h"
+
+namespace watchword {
+
+// Keeps house on a thread of its own: writes back when session tokens were used, and deletes what has expired, in small
+// batches with pauses between them, so that no caller feels it.
+//
+// Thread-safe.
+class Janitor {
+ public:
+  // Starts. Borrows all, which must outlive this.
+  Janitor(const Environment& environment, SessionCache& sessions);
+  // Writes back once more, then stops.
+  ~Janitor();
+  Janitor(const Janitor&) = delete;
+  Janitor& operator=(const Janitor&) = delete;
+
+  // One round, now. For tests.
+  void CleanUp();
+
+ private:
+  void Run();
+  void WriteBackActivity();
+  // Waits; whether to go on.
+  bool Pause(absl::Duration duration);
+
+  const Environment environment_;
+  SessionCache& sessions_;
+  Mutex mutex_;
+  CondVar wake_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+}  // namespace watchword

@@ -1,0 +1,134 @@
+#include "server/service/validate.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "server/service/errors.h"
+#include "server/service/on_executor.h"
+#include "watchword/base/reason.h"
+#include "watchword/token/opaque_token.h"
+#include "watchword/token/reasons.h"
+#include "watchword/token/verifier.h"
+
+namespace watchword {
+namespace {
+
+constexpr absl::string_view kValidateScope = "watchword.validate";
+constexpr size_t kRememberedUsernames = 65'536;
+
+Validation Inactive(absl::string_view reason) { return Validation{.reason = std::string(reason)}; }
+
+bool Contains(const std::vector<std::string>& values, absl::string_view value) {
+  return std::find(values.begin(), values.end(), value) != values.end();
+}
+
+// The server judges tokens for every audience, as RFC 7662 has it: whom a token is for is part of the answer.
+TokenVerifier OwnTokens(const Settings& settings) {
+  return *TokenVerifier::Create({.issuer = settings.issuer, .max_lifetime = kMaxAccessTokenTtl, .any_audience = true});
+}
+
+}  // namespace
+
+ValidateQuery::ValidateQuery(const Environment& environment, SessionCache& sessions)
+    : environment_(environment),
+      sessions_(sessions),
+      checker_(OwnTokens(environment.settings), environment.trust, environment.clock),
+      usernames_(kRememberedUsernames) {}
+
+void ValidateQuery::Run(std::string credential, absl::Time deadline, Done<Validation> done) {
+  if (absl::StartsWith(credential, kSessionTokenPrefix)) {
+    return ValidateSessionToken(credential, deadline, std::move(done));
+  }
+  ValidateAccessToken(credential, deadline, std::move(done));
+}
+
+void ValidateQuery::RunFor(std::string caller, std::string credential, absl::Time deadline, Done<Validation> done) {
+  Run(std::move(caller), deadline,
+      [this, credential = std::move(credential), deadline,
+       done = std::move(done)](absl::StatusOr<Validation> verdict) mutable {
+        if (!verdict.ok()) return done(verdict.status());
+        if (!verdict->active) {
+          return done(ErrorWithReason(absl::StatusCode::kUnauthenticated, verdict->reason,
+                                      "the caller's own credential is not good"));
+        }
+        if (!Contains(verdict->audiences, environment_.settings.issuer)) {
+          return done(ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenInvalid,
+                                      "the caller's own credential is not for this server"));
+        }
+        if (!Contains(verdict->scopes, kValidateScope)) {
+          return done(ErrorWithReason(absl::StatusCode::kPermissionDenied, kInsufficientScope,
+                                      "judging other people's credentials needs the scope watchword.validate"));
+        }
+        Run(std::move(credential), deadline, std::move(done));
+      });
+}
+
+void ValidateQuery::ValidateAccessToken(const std::string& credential, absl::Time deadline, Done<Validation> done) {
+  const auto checked = checker_.Check(credential);
+  if (checked.status().code() == absl::StatusCode::kUnauthenticated) return done(Inactive(ReasonOf(checked.status())));
+  if (!checked.ok()) return done(checked.status());
+  const Claims& claims = (*checked)->claims();
+  Validation validation{.active = true,
+                        .kind = SessionKind::kAccessToken,
+                        .subject = claims.subject,
+                        .username = claims.username,
+                        .session_id = claims.session_id,
+                        .audiences = claims.audiences,
+                        .scopes = claims.scopes,
+                        .expires_at = claims.expires_at};
+  if (validation.username.empty()) {
+    validation.username = usernames_.Find(claims.subject).value_or("");
+  }
+  if (!validation.username.empty()) return done(std::move(validation));
+  OnExecutor<Validation>(
+      environment_.store_executor, deadline,
+      [this, validation = std::move(validation)]() mutable -> absl::StatusOr<Validation> {
+        const absl::StatusOr<Uuid> id = Uuid::Parse(validation.subject);
+        if (!id.ok()) return Inactive(kTokenInvalid);
+        const absl::StatusOr<PrincipalRecord> principal = environment_.store.users().Find(*id);
+        if (!principal.ok()) return StoreFailed(principal.status());
+        usernames_.Put(validation.subject, principal->name);
+        validation.username = principal->name;
+        return std::move(validation);
+      },
+      std::move(done));
+}
+
+void ValidateQuery::ValidateSessionToken(const std::string& credential, absl::Time deadline, Done<Validation> done) {
+  if (!ParseOpaqueToken(kSessionTokenPrefix, kSessionTokenContentSize, credential).ok()) {
+    return done(Inactive(kTokenInvalid));
+  }
+  const std::string digest = Sha256(credential);
+  if (const auto entry = sessions_.Find(digest)) return done(JudgeSession(*entry, environment_.clock.Now()));
+  OnExecutor<Validation>(
+      environment_.store_executor, deadline, [this, digest] { return LookUpSession(digest); }, std::move(done));
+}
+
+absl::StatusOr<Validation> ValidateQuery::LookUpSession(const std::string& digest) {
+  absl::StatusOr<SessionView> view = environment_.store.sessions().FindByTokenDigest(digest);
+  if (view.status().code() == absl::StatusCode::kNotFound) return Inactive(kTokenInvalid);
+  if (!view.ok()) return StoreFailed(view.status());
+  if (!BindingHolds(environment_, *view)) return Inactive(kTokenInvalid);
+  if (view->revoked()) return Inactive(kTokenRevoked);
+  return JudgeSession(*sessions_.Put(*std::move(view)), environment_.clock.Now());
+}
+
+Validation ValidateQuery::JudgeSession(SessionCache::Entry& entry, absl::Time now) const {
+  const auto& [session, principal] = entry.view();
+  const VerifiedCredential credential = VerifiedCredential::AssumeVerified(
+      {.subject = principal.id.ToString(), .session_id = session.id.ToString(), .issued_at = session.created_at}, "");
+  if (environment_.trust.revocations().IsRevoked(credential)) return Inactive(kTokenRevoked);
+  if (now >= entry.idle_expires_at()) return Inactive(kTokenExpired);
+  entry.NoteUse(now);
+  return Validation{.active = true,
+                    .kind = SessionKind::kSessionToken,
+                    .subject = principal.id.ToString(),
+                    .username = principal.name,
+                    .session_id = session.id.ToString(),
+                    .audiences = session.audiences,
+                    .scopes = session.scopes,
+                    .expires_at = entry.idle_expires_at()};
+}
+
+}  // namespace watchword

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/service/credentials.h"
+#include "server/service/environment.h"
+#include "server/service/session_cache.h"
+#include "watchword/base/sharded_lru_cache.h"
+#include "watchword/trust/checker.h"
+
+namespace watchword {
+
+// What Validate says of a credential.
+struct Validation {
+  bool active = false;
+  std::string reason;  // why not: TOKEN_INVALID, TOKEN_EXPIRED or TOKEN_REVOKED. The rest is set only if active
+  SessionKind kind = SessionKind::kAccessToken;
+  std::string subject;
+  std::string username;
+  std::string session_id;
+  std::vector<std::string> audiences;
+  std::vector<std::string> scopes;
+  absl::Time expires_at;
+};
+
+// Says whether a credential is good. Access tokens are judged by signature and trust state alone; a session token costs
+// one look-up the first time it is seen, and so does the name of a user whose token does not tell it.
+//
+// Thread-safe.
+class ValidateQuery {
+ public:
+  // Borrows `sessions`, which must outlive this.
+  ValidateQuery(const Environment& environment, SessionCache& sessions);
+
+  // Judges `credential`. A bad one is an answer; errors are those of executors and store only.
+  void Run(std::string credential, absl::Time deadline, Done<Validation> done);
+
+  // The same for somebody who presents `caller`: UNAUTHENTICATED with the reason if that is bad or not for this server,
+  // PERMISSION_DENIED (INSUFFICIENT_SCOPE) if it lacks the scope `watchword.validate`.
+  void RunFor(std::string caller, std::string credential, absl::Time deadline, Done<Validation> done);
+
+ private:
+  void ValidateAccessToken(const std::string& credential, absl::Time deadline, Done<Validation> done);
+  void ValidateSessionToken(const std::string& credential, absl::Time deadline, Done<Validation> done);
+  absl::StatusOr<Validation> LookUpSession(const std::string& digest);
+  Validation JudgeSession(SessionCache::Entry& entry, absl::Time now) const;
+
+  const Environment environment_;
+  SessionCache& sessions_;
+  CredentialChecker checker_;
+  ShardedLruCache<std::string> usernames_;  // by subject: names never change
+};
+
+}  // namespace watchword

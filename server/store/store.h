@@ -1,0 +1,156 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "server/store/records.h"
+#include "watchword/base/uuid.h"
+
+namespace watchword {
+
+// The stores: one interface per concern, one contract test suite for every implementation (tests/contract).
+//
+// All functions block; call them from the store executor only. All are thread-safe. Beside the errors that each one
+// names, each may return
+//   UNAVAILABLE       the store cannot tell right now and has written nothing (for a write whose outcome is unknown the
+//                     implementation finds out before it answers);
+//   DATA_LOSS         the database is damaged, or its disk lost a write or may have: for an operator, not to be
+//   retried; INVALID_ARGUMENT  a value is not what records.h allows, such as a name of 256 bytes: nothing is cut off.
+// Each write is one transaction, durable when the function returns OK.
+
+// What one transaction appended to the revocation log.
+struct RevokeOutcome {
+  bool newly_revoked = false;   // false if it was ended before; then nothing was appended
+  RevocationRecord revocation;  // the entry, if newly_revoked
+};
+
+class UserStore {
+ public:
+  virtual ~UserStore() = default;
+
+  // ALREADY_EXISTS if the name or id is taken.
+  virtual absl::Status Create(const PrincipalRecord& principal) = 0;
+
+  // NOT_FOUND if there is none.
+  virtual absl::StatusOr<PrincipalRecord> FindByName(absl::string_view name) = 0;
+  virtual absl::StatusOr<PrincipalRecord> Find(const Uuid& id) = 0;
+
+  // The principals with a name greater than `after`, in the byte order of names, at most `limit`.
+  virtual absl::StatusOr<std::vector<PrincipalRecord>> List(absl::string_view after, size_t limit) = 0;
+
+  // Sets the hash and ends all sessions of the principal (see SessionStore::RevokeAll), in one transaction. NOT_FOUND.
+  virtual absl::StatusOr<RevocationRecord> SetPassword(const Uuid& id, absl::string_view password_hash, absl::Time now,
+                                                       absl::Time revocation_expires_at) = 0;
+
+  // Replaces the hash if it is still `old_hash`, and nothing else: for raising the cost of a hash. Whether it did.
+  virtual absl::StatusOr<bool> ReplaceHash(const Uuid& id, absl::string_view old_hash, absl::string_view new_hash) = 0;
+
+  // Disabling ends all sessions of the principal, in the same transaction; if it is disabled already, nothing happens
+  // and nothing is appended. Enabling appends nothing. NOT_FOUND.
+  virtual absl::StatusOr<RevokeOutcome> SetDisabled(const Uuid& id, bool disabled, absl::Time now,
+                                                    absl::Time revocation_expires_at) = 0;
+};
+
+class SessionStore {
+ public:
+  virtual ~SessionStore() = default;
+
+  // Begins a session, if the account is still as it was when its password was checked: FAILED_PRECONDITION if it is
+  // gone, disabled, or its credential_version is another. ABORTED if created_at is not after the principal's
+  // sessions_revoked_until: take a later time and try again. ALREADY_EXISTS if the id or token digest is taken.
+  virtual absl::Status Create(const SessionRecord& session, int64_t credential_version) = 0;
+
+  // NOT_FOUND if there is none.
+  virtual absl::StatusOr<SessionView> Find(const Uuid& id) = 0;
+  virtual absl::StatusOr<SessionView> FindByTokenDigest(absl::string_view digest) = 0;
+
+  // Moves the session from `generation` to the next, with rotated_at and last_used_at = `now`, if nobody did before and
+  // the session is live at `now`: not ended, its account not disabled, not expired, not idle. Whether it did: one
+  // conditional UPDATE decides, so of any number that race exactly one wins.
+  virtual absl::StatusOr<bool> Rotate(const Uuid& id, int64_t generation, absl::Time now,
+                                      absl::Time idle_expires_at) = 0;
+
+  // Ends a session and appends that to the revocation log, in one transaction. The entry is kept until
+  // `revocation_expires_at` or, if the session has a session token, until the session's own end if that is later.
+  // NOT_FOUND.
+  virtual absl::StatusOr<RevokeOutcome> Revoke(const Uuid& id, absl::Time now, absl::Time revocation_expires_at) = 0;
+
+  // Ends all sessions of a principal, by one entry in the log: sets sessions_revoked_until to the later of `now` and
+  // the newest session's created_at, rounded up to a millisecond (clocks of replicas may differ). The entry is kept
+  // until `revocation_expires_at` or the end of the principal's last session token, if that is later. NOT_FOUND.
+  virtual absl::StatusOr<RevocationRecord> RevokeAll(const Uuid& principal, absl::Time now,
+                                                     absl::Time revocation_expires_at) = 0;
+
+  struct Activity {
+    Uuid id;
+    absl::Time last_used_at;
+    absl::Time idle_expires_at;
+  };
+  // Notes that sessions were used; never moves a time backwards, ignores sessions that are gone.
+  virtual absl::Status NoteActivity(absl::Span<const Activity> activities) = 0;
+
+  // The principal's sessions that are live at `now` (see Rotate), newest first; those older than `before`, a session
+  // id, unless that is nil. At most `limit`.
+  virtual absl::StatusOr<std::vector<SessionRecord>> ListLive(const Uuid& principal, absl::Time now, const Uuid& before,
+                                                              size_t limit) = 0;
+
+  // Deletes at most `limit` sessions that expired, idle or for good, before `expired_before`. How many it deleted.
+  virtual absl::StatusOr<size_t> DeleteExpired(absl::Time expired_before, size_t limit) = 0;
+};
+
+// The totally ordered, gap-free list of revocations. Entries are appended by UserStore and SessionStore, each in the
+// transaction that makes it true; a reader that sees `seq` N has seen all below N.
+class RevocationLog {
+ public:
+  virtual ~RevocationLog() = default;
+
+  struct Head {
+    std::string epoch;           // 16 bytes, made with the database
+    uint64_t seq = 0;            // of the last entry; 0 before the first
+    uint64_t compacted_seq = 0;  // entries up to this one may have been deleted
+  };
+  virtual absl::StatusOr<Head> GetHead() = 0;
+
+  // The entries with a greater `seq`, in order, at most `limit`; those that were deleted are missing.
+  virtual absl::StatusOr<std::vector<RevocationRecord>> ReadAfter(uint64_t seq, size_t limit) = 0;
+
+  // Deletes at most `limit` entries that expired before `expired_before`, and moves compacted_seq along. How many.
+  virtual absl::StatusOr<size_t> DeleteExpired(absl::Time expired_before, size_t limit) = 0;
+};
+
+class KeyStore {
+ public:
+  virtual ~KeyStore() = default;
+
+  // Newest first.
+  virtual absl::StatusOr<std::vector<SigningKeyRecord>> ListKeys() = 0;
+
+  // Adds the first signing key. Whether it did: false if there was a key already.
+  virtual absl::StatusOr<bool> AddFirstKey(const SigningKeyRecord& key) = 0;
+
+  // A sealed secret of the server by its name, such as the key that refresh tokens are derived from. NOT_FOUND.
+  virtual absl::StatusOr<std::string> FindSecret(absl::string_view name) = 0;
+
+  // Adds a secret. Whether it did: false if there was one already.
+  virtual absl::StatusOr<bool> AddSecret(absl::string_view name, absl::string_view sealed) = 0;
+};
+
+// A database that implements them all.
+class Store {
+ public:
+  virtual ~Store() = default;
+  virtual UserStore& users() = 0;
+  virtual SessionStore& sessions() = 0;
+  virtual RevocationLog& revocations() = 0;
+  virtual KeyStore& keys() = 0;
+
+  // OK if the store answers and can write. For readiness.
+  virtual absl::Status Ping() = 0;
+};
+
+}  // namespace watchword

@@ -1,0 +1,45 @@
+#include "server/store_sqlite/sqlite_store.h"
+
+#include <utility>
+
+#include "server/store_sqlite/database.h"
+#include "server/store_sqlite/key_store.h"
+#include "server/store_sqlite/revocation_log.h"
+#include "server/store_sqlite/session_store.h"
+#include "server/store_sqlite/user_store.h"
+
+namespace watchword {
+namespace {
+
+// Thread-safe.
+class SqliteStore final : public Store {
+ public:
+  explicit SqliteStore(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+
+  UserStore& users() override { return users_; }
+  SessionStore& sessions() override { return sessions_; }
+  RevocationLog& revocations() override { return revocations_; }
+  KeyStore& keys() override { return keys_; }
+
+  // Begins a write transaction and ends it, without writing.
+  absl::Status Ping() override {
+    return database_->Write([](Connection&) { return absl::OkStatus(); });
+  }
+
+ private:
+  const std::unique_ptr<Database> database_;
+  SqliteUserStore users_{*database_};
+  SqliteSessionStore sessions_{*database_};
+  SqliteRevocationLog revocations_{*database_};
+  SqliteKeyStore keys_{*database_};
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path, RandomSource& random) {
+  auto database = Database::Open(path, random);
+  if (!database.ok()) return database.status();
+  return std::make_unique<SqliteStore>(*std::move(database));
+}
+
+}  // namespace watchword

@@ -1,0 +1,187 @@
+#include "server/transport/admin_handlers.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/service/errors.h"
+#include "server/service/on_executor.h"
+#include "server/transport/convert.h"
+#include "watchword/base/base64url.h"
+
+namespace watchword {
+namespace {
+
+constexpr int kDefaultPageSize = 100;
+constexpr int kMaxPageSize = 1000;
+
+absl::StatusOr<size_t> PageSize(int requested) {
+  if (requested < 0 || requested > kMaxPageSize) {
+    return InvalidField("page_size", absl::StrCat("must be 0 to ", kMaxPageSize, ", not ", requested));
+  }
+  return requested == 0 ? kDefaultPageSize : requested;
+}
+
+void Fill(const PrincipalRecord& principal, v1::User& user) {
+  user.mutable_principal()->set_subject(principal.id.ToString());
+  user.mutable_principal()->set_username(principal.name);
+  user.mutable_principal()->set_kind(v1::PRINCIPAL_KIND_USER);
+  SetAll(principal.scopes, *user.mutable_scopes());
+  user.set_disabled(principal.disabled);
+  *user.mutable_created_at() = ToProto(principal.created_at);
+}
+
+void Fill(const SessionRecord& record, v1::Session& session) {
+  session.set_session_id(record.id.ToString());
+  session.set_kind(ToProto(record.kind));
+  *session.mutable_created_at() = ToProto(record.created_at);
+  *session.mutable_last_used_at() = ToProto(record.last_used_at);
+  *session.mutable_idle_expires_at() = ToProto(record.idle_expires_at);
+  *session.mutable_expires_at() = ToProto(record.expires_at);
+  SetAll(record.audiences, *session.mutable_audiences());
+  SetAll(record.scopes, *session.mutable_scopes());
+}
+
+// Finishes `call` with how it went; the response has nothing to say.
+template <typename T>
+Done<T> AnswerDone(UnaryCall call) {
+  return [call = std::move(call)](const absl::StatusOr<T>& result) { call.Finish(result.status()); };
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* AdminHandlers::CreateUser(grpc::CallbackServerContext* context,
+                                                    const v1::CreateUserRequest* request,
+                                                    v1::CreateUserResponse* response) {
+  UnaryCall call(tools_, context, "/watchword.v1.AdminService/CreateUser");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  accounts_.Create(request->username(), Secret::CopyOf(request->password()),
+                   {request->scopes().begin(), request->scopes().end()}, DeadlineOf(*context),
+                   [call = std::move(call), response](const absl::StatusOr<PrincipalRecord>& principal) {
+                     if (principal.ok()) Fill(*principal, *response->mutable_user());
+                     call.Finish(principal.status());
+                   });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AdminHandlers::ListUsers(grpc::CallbackServerContext* context,
+                                                   const v1::ListUsersRequest* request,
+                                                   v1::ListUsersResponse* response) {
+  UnaryCall call(tools_, context, "/watchword.v1.AdminService/ListUsers");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  const absl::StatusOr<size_t> page_size = PageSize(request->page_size());
+  const absl::StatusOr<std::string> after = Base64UrlDecode(request->page_token());  // a name may hold any character
+  if (!page_size.ok() || !after.ok()) {
+    call.Finish(page_size.ok() ? InvalidField("page_token", "must be the next_page_token of the page before")
+                               : page_size.status());
+    return reactor;
+  }
+  accounts_.List(*after, *page_size, DeadlineOf(*context),
+                 [call = std::move(call), response,
+                  limit = *page_size](const absl::StatusOr<std::vector<PrincipalRecord>>& principals) {
+                   if (principals.ok()) {
+                     for (const PrincipalRecord& each : *principals) Fill(each, *response->add_users());
+                     if (principals->size() == limit) {
+                       response->set_next_page_token(Base64UrlEncode(principals->back().name));
+                     }
+                   }
+                   call.Finish(principals.status());
+                 });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AdminHandlers::SetPassword(grpc::CallbackServerContext* context,
+                                                     const v1::SetPasswordRequest* request, v1::SetPasswordResponse*) {
+  UnaryCall call(tools_, context, "/watchword.v1.AdminService/SetPassword");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  accounts_.SetPassword(request->username(), Secret::CopyOf(request->password()), DeadlineOf(*context),
+                        AnswerDone<PrincipalRecord>(std::move(call)));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AdminHandlers::DisableUser(grpc::CallbackServerContext* context,
+                                                     const v1::DisableUserRequest* request, v1::DisableUserResponse*) {
+  UnaryCall call(tools_, context, "/watchword.v1.AdminService/DisableUser");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  accounts_.SetDisabled(request->username(), true, DeadlineOf(*context), AnswerDone<PrincipalRecord>(std::move(call)));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AdminHandlers::EnableUser(grpc::CallbackServerContext* context,
+                                                    const v1::EnableUserRequest* request, v1::EnableUserResponse*) {
+  UnaryCall call(tools_, context, "/watchword.v1.AdminService/EnableUser");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  accounts_.SetDisabled(request->username(), false, DeadlineOf(*context), AnswerDone<PrincipalRecord>(std::move(call)));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AdminHandlers::ListSessions(grpc::CallbackServerContext* context,
+                                                      const v1::ListSessionsRequest* request,
+                                                      v1::ListSessionsResponse* response) {
+  UnaryCall call(tools_, context, "/watchword.v1.AdminService/ListSessions");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  const absl::StatusOr<size_t> page_size = PageSize(request->page_size());
+  if (!page_size.ok()) {
+    call.Finish(page_size.status());
+    return reactor;
+  }
+  sessions_.List(request->username(), request->page_token(), *page_size, DeadlineOf(*context),
+                 [call = std::move(call), response,
+                  limit = *page_size](const absl::StatusOr<std::vector<SessionRecord>>& sessions) {
+                   if (sessions.ok()) {
+                     for (const SessionRecord& each : *sessions) Fill(each, *response->add_sessions());
+                     if (sessions->size() == limit) response->set_next_page_token(sessions->back().id.ToString());
+                   }
+                   call.Finish(sessions.status());
+                 });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AdminHandlers::RevokeSessions(grpc::CallbackServerContext* context,
+                                                        const v1::RevokeSessionsRequest* request,
+                                                        v1::RevokeSessionsResponse*) {
+  UnaryCall call(tools_, context, "/watchword.v1.AdminService/RevokeSessions");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  switch (request->target_case()) {
+    case v1::RevokeSessionsRequest::kSessionId:
+      sessions_.Revoke(request->session_id(), DeadlineOf(*context), AnswerDone<Uuid>(std::move(call)));
+      break;
+    case v1::RevokeSessionsRequest::kUsername:
+      sessions_.RevokeAll(request->username(), DeadlineOf(*context), AnswerDone<Uuid>(std::move(call)));
+      break;
+    case v1::RevokeSessionsRequest::TARGET_NOT_SET:
+      call.Finish(InvalidField("session_id", "or `username` must be set"));
+      break;
+  }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AdminHandlers::ListSigningKeys(grpc::CallbackServerContext* context,
+                                                         const v1::ListSigningKeysRequest*,
+                                                         v1::ListSigningKeysResponse* response) {
+  UnaryCall call(tools_, context, "/watchword.v1.AdminService/ListSigningKeys");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  OnExecutor<std::vector<SigningKeyRecord>>(
+      environment_.store_executor, DeadlineOf(*context),
+      [this]() -> absl::StatusOr<std::vector<SigningKeyRecord>> {
+        auto keys = environment_.store.keys().ListKeys();
+        if (!keys.ok()) return StoreFailed(keys.status());
+        return keys;
+      },
+      [call = std::move(call), response](const absl::StatusOr<std::vector<SigningKeyRecord>>& keys) {
+        if (keys.ok()) {
+          for (const SigningKeyRecord& each : *keys) {
+            v1::SigningKey& key = *response->add_keys();
+            key.set_kid(each.key_id);
+            key.set_algorithm(each.algorithm);
+            key.set_state(v1::SIGNING_KEY_STATE_ACTIVE);
+            *key.mutable_created_at() = ToProto(each.created_at);
+          }
+        }
+        call.Finish(keys.status());
+      });
+  return reactor;
+}
+
+}  // namespace watchword

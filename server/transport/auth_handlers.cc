@@ -1,0 +1,153 @@
+#include "server/transport/auth_handlers.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/service/errors.h"
+#include "server/transport/convert.h"
+#include "watchword/base/reason.h"
+#include "watchword/gate/bearer.h"
+#include "watchword/token/reasons.h"
+#include "watchword/token/verifier.h"
+
+namespace watchword {
+namespace {
+
+template <typename Response>
+void FillCredential(IssuedCredential&& issued, Response& response) {
+  response.set_credential(std::move(issued.credential));
+  response.set_token_type("Bearer");
+  *response.mutable_expires_at() = ToProto(issued.expires_at);
+  response.set_refresh_token(std::move(issued.refresh_token));
+  response.set_session_id(std::move(issued.session_id));
+  SetAll(issued.scopes, *response.mutable_scopes());
+}
+
+// Fills `response` and finishes `call`, whichever way it went.
+template <typename Response>
+Done<IssuedCredential> AnswerWithCredential(UnaryCall call, Response* response) {
+  return [call = std::move(call), response](absl::StatusOr<IssuedCredential> issued) {
+    const absl::Status status = issued.status();
+    if (issued.ok()) FillCredential(*std::move(issued), *response);
+    call.Finish(status);
+  };
+}
+
+void Fill(Validation&& validation, v1::ValidateResponse& response) {
+  response.set_active(validation.active);
+  response.set_reason(std::move(validation.reason));
+  if (!validation.active) return;
+  v1::Principal& principal = *response.mutable_principal();
+  principal.set_subject(std::move(validation.subject));
+  principal.set_username(std::move(validation.username));
+  principal.set_kind(v1::PRINCIPAL_KIND_USER);
+  response.set_session_id(std::move(validation.session_id));
+  SetAll(validation.audiences, *response.mutable_audiences());
+  SetAll(validation.scopes, *response.mutable_scopes());
+  *response.mutable_expires_at() = ToProto(validation.expires_at);
+  response.set_kind(ToProto(validation.kind));
+}
+
+Done<Validation> AnswerWithValidation(UnaryCall call, v1::ValidateResponse* response) {
+  return [call = std::move(call), response](absl::StatusOr<Validation> validation) {
+    const absl::Status status = validation.status();
+    if (validation.ok()) Fill(*std::move(validation), *response);
+    call.Finish(status);
+  };
+}
+
+absl::Status NobodyAsks() {
+  return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenMissing,
+                         "to have another credential judged, send your own as `authorization: Bearer …` metadata");
+}
+
+absl::StatusOr<SessionKind> KindOf(const v1::LoginRequest& request) {
+  switch (request.kind()) {
+    case v1::CREDENTIAL_KIND_UNSPECIFIED:
+    case v1::CREDENTIAL_KIND_ACCESS_TOKEN:
+      return SessionKind::kAccessToken;
+    case v1::CREDENTIAL_KIND_SESSION_TOKEN:
+      return SessionKind::kSessionToken;
+    default:
+      return InvalidField("kind", absl::StrCat("there is no credential kind ", static_cast<int>(request.kind())));
+  }
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* AuthHandlers::Login(grpc::CallbackServerContext* context, const v1::LoginRequest* request,
+                                              v1::LoginResponse* response) {
+  UnaryCall call(tools_, context, "/watchword.v1.AuthService/Login");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  const absl::StatusOr<SessionKind> kind = KindOf(*request);
+  if (!kind.ok()) {
+    call.Finish(kind.status());
+    return reactor;
+  }
+  login_.Run({.username = request->username(),
+              .password = Secret::CopyOf(request->password()),
+              .kind = *kind,
+              .audiences = {request->audiences().begin(), request->audiences().end()},
+              .scopes = {request->scopes().begin(), request->scopes().end()},
+              .include_username = request->include_username(),
+              .deadline = DeadlineOf(*context)},
+             AnswerWithCredential(std::move(call), response));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AuthHandlers::Refresh(grpc::CallbackServerContext* context, const v1::RefreshRequest* request,
+                                                v1::RefreshResponse* response) {
+  UnaryCall call(tools_, context, "/watchword.v1.AuthService/Refresh");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  refresh_.Run(request->refresh_token(), DeadlineOf(*context), AnswerWithCredential(std::move(call), response));
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AuthHandlers::Validate(grpc::CallbackServerContext* context,
+                                                 const v1::ValidateRequest* request, v1::ValidateResponse* response) {
+  UnaryCall call(tools_, context, "/watchword.v1.AuthService/Validate");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  const absl::Time deadline = DeadlineOf(*context);
+  const auto bearer = BearerOf(*context);
+  if (request->credential().size() > kMaxCredentialSize) {
+    call.Finish(InvalidField("credential", absl::StrCat("must have at most ", kMaxCredentialSize, " bytes")));
+  } else if (!request->credential().empty()) {
+    // Nobody asks about others without saying who asks.
+    if (!bearer.ok() || !bearer->has_value()) {
+      call.Finish(bearer.ok() ? NobodyAsks() : bearer.status());
+    } else {
+      validate_.RunFor(std::string(**bearer), request->credential(), deadline,
+                       AnswerWithValidation(std::move(call), response));
+    }
+  } else if (!bearer.ok()) {
+    response->set_reason(std::string(kTokenInvalid));
+    call.Finish(absl::OkStatus());
+  } else if (!bearer->has_value()) {
+    call.Finish(InvalidField("credential", "must be set, or send `authorization: Bearer …` metadata"));
+  } else {
+    validate_.Run(std::string(**bearer), deadline, AnswerWithValidation(std::move(call), response));
+  }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AuthHandlers::Logout(grpc::CallbackServerContext* context, const v1::LogoutRequest* request,
+                                               v1::LogoutResponse*) {
+  UnaryCall call(tools_, context, "/watchword.v1.AuthService/Logout");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  const auto bearer = BearerOf(*context);
+  if (!bearer.ok() && request->refresh_token().empty()) {
+    call.Finish(InvalidField("refresh_token", "is not set, and the `authorization` metadata is malformed"));
+    return reactor;
+  }
+  logout_.Run(
+      {.bearer = bearer.ok() ? std::string(bearer->value_or("")) : "",
+       .refresh_token = request->refresh_token(),
+       .all_sessions = request->all_sessions(),
+       .deadline = DeadlineOf(*context)},
+      [call = std::move(call)](const absl::StatusOr<LogoutCommand::Ended>& ended) { call.Finish(ended.status()); });
+  return reactor;
+}
+
+}  // namespace watchword

@@ -1,0 +1,39 @@
+#pragma once
+
+#include "server/service/login.h"
+#include "server/service/logout.h"
+#include "server/service/refresh.h"
+#include "server/service/validate.h"
+#include "server/transport/rpc.h"
+#include "watchword/v1/auth.grpc.pb.h"
+
+namespace watchword {
+
+// AuthService: takes requests apart, runs the use case, puts the answer together.
+//
+// Thread-safe.
+class AuthHandlers final : public v1::AuthService::CallbackService {
+ public:
+  // Borrows all, which must outlive this.
+  AuthHandlers(LoginCommand& login, RefreshCommand& refresh, ValidateQuery& validate, LogoutCommand& logout,
+               RpcTools tools)
+      : login_(login), refresh_(refresh), validate_(validate), logout_(logout), tools_(std::move(tools)) {}
+
+  grpc::ServerUnaryReactor* Login(grpc::CallbackServerContext* context, const v1::LoginRequest* request,
+                                  v1::LoginResponse* response) override;
+  grpc::ServerUnaryReactor* Refresh(grpc::CallbackServerContext* context, const v1::RefreshRequest* request,
+                                    v1::RefreshResponse* response) override;
+  grpc::ServerUnaryReactor* Validate(grpc::CallbackServerContext* context, const v1::ValidateRequest* request,
+                                     v1::ValidateResponse* response) override;
+  grpc::ServerUnaryReactor* Logout(grpc::CallbackServerContext* context, const v1::LogoutRequest* request,
+                                   v1::LogoutResponse* response) override;
+
+ private:
+  LoginCommand& login_;
+  RefreshCommand& refresh_;
+  ValidateQuery& validate_;
+  LogoutCommand& logout_;
+  const RpcTools tools_;
+};
+
+}  // namespace watchword

@@ -1,0 +1,197 @@
+"""The main story: a service checks its callers by itself, and whoever logs out is out everywhere at once."""
+
+import base64
+import json
+import signal
+import socket
+import time
+import unittest
+
+from harness import (ADMIN, AUTH, Case, OK, ORDERS, Orders, PERMISSION_DENIED, Server, UNAUTHENTICATED, UNAVAILABLE)
+
+
+class TheMainStory(Case):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = cls.start_shared(Server, cls.shared_folder)
+        cls.orders = cls.start_shared(Orders, cls.server.address)
+        cls.password = cls.server.add_user("anna", scopes=["orders.read", "orders.write"])
+        cls.admin = cls.server.login()["credential"]
+        cls.orders.wait_for_trust(cls.server.login("anna", cls.password, audiences=["orders"])["credential"])
+
+    def login(self, **request):
+        return self.server.login("anna", self.password, **{"audiences": ["orders"], "include_username": True, **request})
+
+    def assertAccepted(self, credential):
+        reply = self.orders.list(credential)
+        self.assertEqual(reply.code, OK, reply)
+
+    def assertRefusedAtOnce(self, credential):
+        """What was just revoked: the next call is refused. A loaded machine gets a second of grace, not more."""
+        began = time.monotonic()
+        reply = self.orders.list(credential)
+        while reply.code == OK and time.monotonic() - began < 1:
+            reply = self.orders.list(credential)
+        self.assertRefused(reply, UNAUTHENTICATED, "TOKEN_REVOKED")
+        print(f"refused after {1000 * (time.monotonic() - began):.0f} ms at most")
+
+    def test_caller_is_greeted_by_name(self):
+        reply = self.orders.list(self.login()["credential"])
+        self.assertEqual(reply.response["greeting"], "Hello, anna!")
+
+    def test_caller_who_keeps_the_name_private_is_known_by_the_subject(self):
+        login = self.login(include_username=False)
+        subject = self.server.validate(login["credential"])["principal"]["subject"]
+        self.assertEqual(self.orders.list(login["credential"]).response["greeting"], f"Hello, {subject}!")
+
+    def test_after_logout_the_next_call_is_refused(self):
+        credential = self.login()["credential"]
+        self.assertAccepted(credential)
+        self.assertEqual(self.server.grpc.call(AUTH + "Logout", bearer=credential).code, OK)
+        self.assertRefusedAtOnce(credential)
+
+    def test_logout_of_one_session_leaves_the_others(self):
+        gone, stays = self.login()["credential"], self.login()["credential"]
+        self.server.grpc.call(AUTH + "Logout", bearer=gone)
+        self.assertRefusedAtOnce(gone)
+        self.assertAccepted(stays)
+
+    def test_logout_of_all_sessions_reaches_all(self):
+        credentials = [self.login()["credential"] for _ in range(3)]
+        self.server.grpc.call(AUTH + "Logout", bearer=credentials[0], all_sessions=True)
+        for credential in credentials:
+            self.assertRefusedAtOnce(credential)
+        self.assertAccepted(self.login()["credential"])
+
+    def test_session_revoked_by_an_administrator_is_refused(self):
+        login = self.login()
+        self.assertAccepted(login["credential"])
+        self.server.grpc.call(ADMIN + "RevokeSessions", bearer=self.admin, session_id=login["session_id"])
+        self.assertRefusedAtOnce(login["credential"])
+
+    def test_all_sessions_of_a_disabled_user_are_refused(self):
+        password = self.server.add_user("bert")
+        credentials = [self.server.login("bert", password, audiences=["orders"])["credential"] for _ in range(2)]
+        self.assertAccepted(credentials[0])
+        self.server.grpc.call(ADMIN + "DisableUser", bearer=self.admin, username="bert")
+        for credential in credentials:
+            self.assertRefusedAtOnce(credential)
+
+    def test_reuse_of_a_refresh_token_shuts_out_thief_and_owner(self):
+        # The grace period of this server is 10 s: the token of two generations ago is beyond it at once.
+        login = self.login()
+        newest = login
+        for _ in range(2):
+            newest = self.server.grpc.call(AUTH + "Refresh", refresh_token=newest["refresh_token"]).response
+        self.assertAccepted(newest["credential"])
+        reply = self.server.grpc.call(AUTH + "Refresh", refresh_token=login["refresh_token"])
+        self.assertServiceRefused(reply, UNAUTHENTICATED, "REFRESH_TOKEN_REUSED")
+        self.assertRefusedAtOnce(newest["credential"])
+
+    def test_keys_that_a_token_points_at_are_never_fetched(self):
+        header, rest = self.login()["credential"].split(".", 1)
+        header = json.loads(base64.urlsafe_b64decode(header + "=="))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/keys"
+            for more in ({"jku": url}, {"x5u": url}, {"jwk": {"kty": "EC"}}, {"jku": url, "kid": "unknown"}):
+                forged = base64.urlsafe_b64encode(json.dumps(header | more).encode()).decode().rstrip("=") + "." + rest
+                self.assertRefused(self.orders.list(forged), UNAUTHENTICATED, "TOKEN_INVALID")
+                self.assertEqual(self.server.validate(forged)["reason"], "TOKEN_INVALID")
+            with self.assertRaises(BlockingIOError, msg="somebody connected"):
+                listener.accept()
+
+    def test_method_with_a_scope_needs_it(self):
+        reading = self.login(scopes=["orders.read"])["credential"]
+        self.assertAccepted(reading)
+        reply = self.orders.grpc.call(ORDERS + "CancelOrder", bearer=reading, order="1")
+        self.assertRefused(reply, PERMISSION_DENIED, "INSUFFICIENT_SCOPE")
+        reply = self.orders.grpc.call(ORDERS + "CancelOrder", bearer=self.login()["credential"], order="1")
+        self.assertEqual(reply.response, {"cancelled_by": "anna"})
+
+    def test_anonymous_method_needs_nothing_and_others_do(self):
+        self.assertEqual(self.orders.grpc.call(ORDERS + "GetStatus").response, {"status": "ok"})
+        self.assertRefused(self.orders.grpc.call(ORDERS + "ListOrders"), UNAUTHENTICATED, "TOKEN_MISSING")
+
+    def test_credential_for_another_service_is_none_here(self):
+        for audience in ("order", "orders2", Server.ISSUER):
+            self.assertRefused(self.orders.list(self.login(audiences=[audience])["credential"]), UNAUTHENTICATED,
+                               "TOKEN_INVALID")
+        self.assertAccepted(self.login(audiences=["billing", "orders"])["credential"])
+
+    def test_refresh_token_and_nonsense_are_no_credentials(self):
+        login = self.login()
+        for credential in (login["refresh_token"], "nonsense", login["credential"][:-4]):
+            self.assertRefused(self.orders.list(credential), UNAUTHENTICATED, "TOKEN_INVALID")
+
+    def test_two_credentials_are_none(self):
+        credential = self.login()["credential"]
+        reply = self.orders.grpc.call(ORDERS + "ListOrders", bearer=credential, headers=["authorization: Bearer x"])
+        self.assertRefused(reply, UNAUTHENTICATED, "TOKEN_INVALID")
+
+
+class WithoutTheServer(Case):
+    def login(self, server):
+        return server.login(audiences=["orders"])["credential"]
+
+    def test_service_goes_on_and_learns_what_happened_when_the_server_is_back(self):
+        server = self.start(Server, self.folder)
+        orders = self.start(Orders, server.address)
+        credential, other = self.login(server), self.login(server)
+        orders.wait_for_trust(credential)
+
+        server.end(signal.SIGKILL)
+        for _ in range(3):
+            self.assertEqual(orders.list(credential).code, OK)
+        self.assertRefused(orders.list("nonsense"), UNAUTHENTICATED, "TOKEN_INVALID")
+
+        server = self.start(Server, self.folder, port=server.port)
+        self.assertEqual(orders.list(credential).code, OK)
+        self.assertEqual(server.grpc.call(AUTH + "Logout", bearer=credential).code, OK)
+        began = time.monotonic()
+        while orders.list(credential).code == OK:  # it must first find the server again
+            self.assertLess(time.monotonic() - began, 15, "the feed was not taken up again")
+        self.assertRefused(orders.list(credential), UNAUTHENTICATED, "TOKEN_REVOKED")
+        self.assertEqual(orders.list(other).code, OK)
+        self.assertEqual(orders.list(self.login(server)).code, OK)
+
+    def test_logout_that_was_acknowledged_before_the_service_started_holds(self):
+        server = self.start(Server, self.folder)
+        gone, good = self.login(server), self.login(server)
+        server.grpc.call(AUTH + "Logout", bearer=gone)
+        server.end(signal.SIGKILL)
+        server = self.start(Server, self.folder, port=server.port)
+        orders = self.start(Orders, server.address)
+        orders.wait_for_trust(good)
+        self.assertRefused(orders.list(gone), UNAUTHENTICATED, "TOKEN_REVOKED")
+        self.assertEqual(orders.list(good).code, OK)
+
+    def test_service_that_starts_first_is_unavailable_then_works(self):
+        first = self.start(Server, self.folder)
+        credential, port = self.login(first), first.port
+        first.end()
+        orders = self.start(Orders, f"127.0.0.1:{port}")
+        self.assertRefused(orders.list(credential), UNAVAILABLE, "TRUST_UNAVAILABLE")
+        self.assertEqual(orders.grpc.call(ORDERS + "GetStatus").code, OK)
+        self.start(Server, self.folder, port=port)
+        orders.wait_for_trust(credential)
+        self.assertEqual(orders.list(credential).code, OK)
+
+    def test_credential_of_another_server_of_the_same_name_is_refused(self):
+        server = self.start(Server, self.make_folder(self.addCleanup))
+        impostor = self.start(Server, self.folder)
+        orders = self.start(Orders, server.address)
+        orders.wait_for_trust(self.login(server))
+        self.assertRefused(orders.list(self.login(impostor)), UNAUTHENTICATED, "TOKEN_INVALID")
+
+    def test_both_servers_end_cleanly_when_asked(self):
+        server = self.start(Server, self.folder)
+        orders = self.start(Orders, server.address)
+        orders.wait_for_trust(self.login(server))
+        self.assertEqual(server.end(), 0, server.output())
+        self.assertEqual(orders.end(), 0, orders.output())
+
+
+if __name__ == "__main__":
+    unittest.main()

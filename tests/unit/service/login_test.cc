@@ -1,0 +1,186 @@
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "testing/service_fixture.h"
+#include "watchword/token/verifier.h"
+
+namespace watchword {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class LoginTest : public ServiceTest {};
+
+TEST_F(LoginTest, GivesAnAccessTokenThatVerifiersAcceptForTheAudiencesAndScopesOfTheLogin) {
+  auto request = LoginOf("ALICE", kPassword);
+  request.audiences = {"orders"};
+  request.scopes = {"orders.read"};
+  const auto issued = Login(std::move(request));
+  ASSERT_THAT(issued, IsOk());
+
+  const auto verifier = TokenVerifier::Create({.issuer = kIssuer, .audiences = {"orders"}});
+  const auto verified = verifier->Verify(issued->credential, *trust_.keys(), clock_.Now());
+  ASSERT_THAT(verified, IsOk());
+  EXPECT_THAT(verified->claims().scopes, ElementsAre("orders.read"));
+  EXPECT_EQ(verified->claims().session_id, issued->session_id);
+  EXPECT_EQ(verified->claims().expires_at, issued->expires_at);
+  EXPECT_EQ(issued->expires_at, clock_.Now() + settings_.access_token_ttl);
+  EXPECT_EQ(verified->claims().username, "");  // only if asked for
+  EXPECT_LT(issued->credential.size(), 1024);
+}
+
+TEST_F(LoginTest, TellsTheUsernameInTheTokenIfAskedTo) {
+  auto request = LoginOf(kAlice, kPassword);
+  request.include_username = true;
+  const auto issued = Login(std::move(request));
+  ASSERT_THAT(issued, IsOk());
+  const auto verifier = TokenVerifier::Create({.issuer = kIssuer, .audiences = {kIssuer}});
+  EXPECT_EQ(verifier->Verify(issued->credential, *trust_.keys(), clock_.Now())->claims().username, kAlice);
+}
+
+TEST_F(LoginTest, UnknownUserWrongPasswordAndDisabledUserGetOneAnswer) {
+  ASSERT_THAT(CreateUser("bob", kPassword), IsOk());
+  ASSERT_THAT(SetDisabled("bob", true), IsOk());
+  const absl::Status wrong = Login(LoginOf(kAlice, "wrong horse battery")).status();
+  EXPECT_THAT(wrong, HasCode(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(wrong, HasReason(kInvalidCredentials));
+  EXPECT_EQ(Login(LoginOf("nobody", kPassword)).status(), wrong);
+  EXPECT_EQ(Login(LoginOf("bob", kPassword)).status(), wrong);
+  EXPECT_EQ(Login(LoginOf("bob", "wrong horse battery")).status(), wrong);
+  EXPECT_EQ(Login(LoginOf(kAlice, "")).status(), wrong);
+}
+
+TEST_F(LoginTest, APasswordThatDiffersAfterANulIsWrong) {
+  const std::string with_nul = std::string(kPassword) + '\0' + "x";
+  EXPECT_THAT(Login(LoginOf(kAlice, with_nul)), HasReason(kInvalidCredentials));
+}
+
+TEST_F(LoginTest, APasswordTypedWithOtherCharactersForTheSameLettersIsRight) {
+  ASSERT_THAT(CreateUser("zoe", "cafe\u0301 au lait, s'il"), IsOk());
+  EXPECT_THAT(Login(LoginOf("zoe", "caf\u00e9 au lait, s'il")), IsOk());
+}
+
+TEST_F(LoginTest, BadFieldsAreNamedAndNothingIsHashedOrWritten) {
+  const auto field_of = [&](LoginCommand::Request request) -> std::string {
+    const auto violation = FieldViolationOf(Login(std::move(request)).status());
+    return violation.has_value() ? violation->field : "";
+  };
+  EXPECT_EQ(field_of(LoginOf("", kPassword)), "username");
+  EXPECT_EQ(field_of(LoginOf(std::string("al\0ice", 6), kPassword)), "username");
+  EXPECT_EQ(field_of(LoginOf("al ice", kPassword)), "username");
+  EXPECT_EQ(field_of(LoginOf(kAlice, std::string(1025, 'x'))), "password");
+  auto request = LoginOf(kAlice, kPassword);
+  request.audiences = std::vector<std::string>(9, "a");
+  EXPECT_EQ(field_of(std::move(request)), "audiences");
+  request = LoginOf(kAlice, kPassword);
+  request.audiences = {"two words"};
+  EXPECT_EQ(field_of(std::move(request)), "audiences");
+  request = LoginOf(kAlice, kPassword);
+  request.scopes = {"a\"b"};
+  EXPECT_EQ(field_of(std::move(request)), "scopes");
+}
+
+TEST_F(LoginTest, ATokenThatWouldBeTooLongForMetadataIsRefusedAndNoSessionBegins) {
+  std::vector<std::string> scopes;
+  for (char c = 'a'; c < 'a' + 16; ++c) scopes.push_back(std::string(250, c));
+  ASSERT_THAT(CreateUser("wide", kPassword, scopes), IsOk());
+  const auto refused = Login(LoginOf("wide", kPassword));
+  EXPECT_THAT(refused, HasCode(absl::StatusCode::kInvalidArgument));
+  const auto principal = store_->users().FindByName("wide");
+  EXPECT_THAT(*store_->sessions().ListLive(principal->id, clock_.Now(), Uuid(), 10), IsEmpty());
+}
+
+TEST_F(LoginTest, AScopeThatTheAccountDoesNotHaveIsDeniedAndNoSessionBegins) {
+  auto request = LoginOf(kAlice, kPassword);
+  request.scopes = {"watchword.admin"};
+  const auto denied = Login(std::move(request));
+  EXPECT_THAT(denied, HasCode(absl::StatusCode::kPermissionDenied));
+  EXPECT_THAT(denied, HasReason(kScopeNotGranted));
+  const auto principal = store_->users().FindByName(kAlice);
+  EXPECT_THAT(*store_->sessions().ListLive(principal->id, clock_.Now(), Uuid(), 10), IsEmpty());
+}
+
+TEST_F(LoginTest, AScopeTheAccountDoesNotHaveIsNotToldToThoseWithoutThePassword) {
+  auto request = LoginOf(kAlice, "wrong horse battery");
+  request.scopes = {"watchword.admin"};
+  EXPECT_THAT(Login(std::move(request)), HasReason(kInvalidCredentials));
+}
+
+TEST_F(LoginTest, ADamagedHashIsAnAlarmAndLooksLikeAWrongPassword) {
+  const auto principal = store_->users().FindByName(kAlice);
+  ASSERT_TRUE(*store_->users().ReplaceHash(principal->id, principal->password_hash,
+                                           "$argon2id$v=19$m=4294967295,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAA"));
+  EXPECT_THAT(Login(), HasReason(kInvalidCredentials));
+  EXPECT_THAT(log_.text(), HasSubstr("password hash of a user is damaged"));
+}
+
+TEST_F(LoginTest, ARaisedCostIsAppliedAtTheNextLogin) {
+  const std::string before = store_->users().FindByName(kAlice)->password_hash;
+  const PasswordHasher costlier = *PasswordHasher::Create({.memory_kib = 8192, .passes = 2}, SystemRandom());
+  const Environment raised = EnvironmentWith(costlier, hash_executor_);
+  LoginCommand login(raised);
+  ASSERT_THAT(Await<IssuedCredential>(
+                  [&](Done<IssuedCredential> done) { login.Run(LoginOf(kAlice, kPassword), std::move(done)); }),
+              IsOk());
+  const std::string after = store_->users().FindByName(kAlice)->password_hash;
+  EXPECT_NE(after, before);
+  EXPECT_FALSE(costlier.NeedsRehash(after));
+  EXPECT_THAT(Login(), IsOk());
+}
+
+TEST_F(LoginTest, WorkWhoseDeadlineHasPassedIsNotDone) {
+  auto request = LoginOf(kAlice, kPassword);
+  request.deadline = clock_.Now() - absl::Microseconds(1);
+  EXPECT_THAT(Login(std::move(request)), HasCode(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST_F(LoginTest, FullQueuesAnswerOverloadedAtOnce) {
+  std::promise<void> started;
+  std::promise<void> release;
+  Executor full({.name = "full", .threads = 1, .queue_capacity = 1}, clock_);  // ends before what its work touches
+  ASSERT_THAT(full.Submit(kNoDeadline,
+                          [&](const absl::Status&) {
+                            started.set_value();
+                            release.get_future().wait();
+                          }),
+              IsOk());
+  started.get_future().wait();
+  ASSERT_THAT(full.Submit(kNoDeadline, [](const absl::Status&) {}), IsOk());
+  const Environment busy = EnvironmentWith(hasher_, full);
+  LoginCommand login(busy);
+  const auto refused = Await<IssuedCredential>(
+      [&](Done<IssuedCredential> done) { login.Run(LoginOf(kAlice, kPassword), std::move(done)); });
+  EXPECT_THAT(refused, HasCode(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(refused, HasReason(kOverloaded));
+  release.set_value();
+}
+
+TEST_F(LoginTest, ASessionBegunInTheMillisecondOfALogoutEverywhereIsAlive) {
+  const auto principal = store_->users().FindByName(kAlice);
+  const auto revoked =
+      store_->sessions().RevokeAll(principal->id, clock_.Now() + absl::Seconds(5), clock_.Now() + absl::Hours(2));
+  ASSERT_THAT(revoked, IsOk());
+  feed_->Announce(*revoked);
+  const auto issued = Login();  // by a clock that is behind
+  ASSERT_THAT(issued, IsOk());
+  EXPECT_EQ(Verdict(issued->credential), "ACTIVE");
+}
+
+TEST_F(LoginTest, NothingSecretIsLogged) {
+  const auto issued = Login();
+  const auto session = LoginForSessionToken();
+  Login(LoginOf(kAlice, "a wrong password, too")).IgnoreError();
+  Login(LoginOf("nobody", "yet another password")).IgnoreError();
+  for (const std::string& secret : {std::string(kPassword), issued->credential, issued->refresh_token,
+                                    session->credential, std::string("a wrong password"), std::string("yet another"),
+                                    store_->users().FindByName(kAlice)->password_hash}) {
+    EXPECT_THAT(log_.text(), Not(HasSubstr(secret)));
+  }
+}
+
+}  // namespace
+}  // namespace watchword

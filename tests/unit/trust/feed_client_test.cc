@@ -1,0 +1,146 @@
+#include "watchword/trust/feed_client.h"
+
+#include <memory>
+#include <string>
+
+#include "feed_messages.h"
+#include "gmock/gmock.h"
+#include "grpcpp/grpcpp.h"
+#include "scripted_trust_service.h"
+#include "testing/status_matchers.h"
+#include "testing/test_signer.h"
+#include "watchword/base/testing/fake_clock.h"
+
+namespace watchword {
+namespace {
+
+// Waits until what was sent is applied by ending the stream: the next one's cursor tells.
+class FeedClientTest : public testing::Test {
+ protected:
+  FeedClientTest() {
+    // A real connection: gRPC 1.51's in-process channel crashes in calls that begin when its server has shut down.
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&service_);
+    server_ = builder.BuildAndStart();
+    channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials());
+    StartClient({.verifier = "orders", .min_backoff = absl::Milliseconds(1), .max_backoff = absl::Milliseconds(10)});
+  }
+  ~FeedClientTest() override {
+    client_.reset();
+    server_->Shutdown(std::chrono::system_clock::now());
+  }
+
+  void StartClient(FeedClient::Options options) {
+    client_ = std::make_unique<FeedClient>(channel_, std::move(options), trust_, log_);
+  }
+  bool IsRevoked(const Uuid& session) {
+    Claims claims;
+    claims.session_id = session.ToString();
+    return trust_.revocations().IsRevoked(VerifiedCredential::AssumeVerified(std::move(claims), "key"));
+  }
+
+  class SilentLogger final : public Logger {
+    void Write(Severity, absl::string_view, absl::Span<const LogField>) override {}
+  };
+
+  FakeClock clock_;
+  SilentLogger log_;
+  TrustState trust_{clock_};
+  ScriptedTrustService service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<FeedClient> client_;
+  const TestSigner signer_{Algorithm::kEs256};
+  const Uuid a_ = NewSessionId(), b_ = NewSessionId();
+};
+
+TEST_F(FeedClientTest, IntroducesItselfAndIsReadyWithKeysAndSnapshot) {
+  auto* stream = service_.NextStream();
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->hello().verifier(), "orders");
+  EXPECT_EQ(stream->hello().epoch(), "");
+  EXPECT_EQ(stream->hello().last_seq(), 0u);
+  stream->Send(KeysMessage({signer_.jwk()}));
+  EXPECT_FALSE(client_->WaitUntilReady(absl::ZeroDuration()));
+  stream->Send(SnapshotMessage("e1", 4, {SessionEntry(4, a_)}));
+  EXPECT_TRUE(client_->WaitUntilReady(absl::Seconds(10)));
+  EXPECT_NE(trust_.keys()->Find("test-key"), nullptr);
+  EXPECT_TRUE(IsRevoked(a_));
+}
+
+TEST_F(FeedClientTest, ResumesWhereItWasWhenTheStreamEnds) {
+  auto* first = service_.NextStream();
+  ASSERT_NE(first, nullptr);
+  first->Send(SnapshotMessage("e1", 4, {}));
+  first->Send(RevocationsMessage({SessionEntry(5, a_)}));
+  first->End();
+  auto* second = service_.NextStream();
+  ASSERT_NE(second, nullptr);
+  EXPECT_EQ(second->hello().epoch(), "e1");
+  EXPECT_EQ(second->hello().last_seq(), 5u);
+  EXPECT_TRUE(IsRevoked(a_));
+  second->Send(RevocationsMessage({SessionEntry(6, b_)}));
+  second->End();
+  auto* third = service_.NextStream();
+  ASSERT_NE(third, nullptr);
+  EXPECT_EQ(third->hello().last_seq(), 6u);
+  EXPECT_TRUE(IsRevoked(b_));
+}
+
+TEST_F(FeedClientTest, GapMakesItConnectAgainFromBeforeTheGap) {
+  auto* first = service_.NextStream();
+  ASSERT_NE(first, nullptr);
+  first->Send(SnapshotMessage("e1", 4, {}));
+  first->Send(RevocationsMessage({SessionEntry(6, a_)}));
+  auto* second = service_.NextStream();
+  ASSERT_NE(second, nullptr);
+  EXPECT_EQ(second->hello().last_seq(), 4u);
+  EXPECT_FALSE(IsRevoked(a_));
+}
+
+TEST_F(FeedClientTest, NewEpochIsTakenWithItsSnapshot) {
+  auto* first = service_.NextStream();
+  ASSERT_NE(first, nullptr);
+  first->Send(SnapshotMessage("e1", 4, {SessionEntry(4, a_)}));
+  first->End();
+  auto* second = service_.NextStream();
+  ASSERT_NE(second, nullptr);
+  second->Send(SnapshotMessage("e2", 1, {SessionEntry(1, b_)}));
+  second->End();
+  auto* third = service_.NextStream();
+  ASSERT_NE(third, nullptr);
+  EXPECT_EQ(third->hello().epoch(), "e2");
+  EXPECT_EQ(third->hello().last_seq(), 1u);
+  EXPECT_TRUE(IsRevoked(a_));
+  EXPECT_TRUE(IsRevoked(b_));
+}
+
+TEST_F(FeedClientTest, SilenceMakesItConnectAgain) {
+  ASSERT_NE(service_.NextStream(), nullptr);
+  client_.reset();
+  StartClient({.verifier = "orders", .silence_limit = absl::Milliseconds(50), .min_backoff = absl::Milliseconds(1)});
+  ASSERT_NE(service_.NextStream(), nullptr);
+  EXPECT_NE(service_.NextStream(), nullptr);
+}
+
+TEST_F(FeedClientTest, KeepsWhatItKnowsWhileTheServiceIsAway) {
+  auto* first = service_.NextStream();
+  ASSERT_NE(first, nullptr);
+  first->Send(KeysMessage({signer_.jwk()}));
+  first->Send(SnapshotMessage("e1", 4, {SessionEntry(4, a_)}));
+  ASSERT_TRUE(client_->WaitUntilReady(absl::Seconds(10)));
+  server_->Shutdown(std::chrono::system_clock::now());
+  EXPECT_TRUE(client_->WaitUntilReady(absl::ZeroDuration()));
+  EXPECT_NE(trust_.keys()->Find("test-key"), nullptr);
+  EXPECT_TRUE(IsRevoked(a_));
+}
+
+TEST_F(FeedClientTest, EndsAtOnceInTheMiddleOfAStream) {
+  ASSERT_NE(service_.NextStream(), nullptr);
+  client_.reset();
+}
+
+}  // namespace
+}  // namespace watchword

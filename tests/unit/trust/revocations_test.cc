@@ -1,0 +1,105 @@
+#include "watchword/trust/revocations.h"
+
+#include <memory>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "testing/status_matchers.h"
+
+namespace watchword {
+namespace {
+
+const absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
+const absl::Time kExpiry = kNow + absl::Minutes(5);
+constexpr absl::Duration kTick = absl::Microseconds(1);
+
+Uuid NewId(absl::Time time = kNow) { return Uuid::NewV7(time, SystemRandom()).value(); }
+
+VerifiedCredential Credential(const std::string& session, const std::string& subject, std::string key = "key",
+                              absl::Time issued_at = kNow) {
+  Claims claims;
+  claims.subject = subject;
+  claims.session_id = session;
+  claims.issued_at = issued_at;
+  return VerifiedCredential::AssumeVerified(std::move(claims), std::move(key));
+}
+
+TEST(RevocationSetTest, RevokedSessionIsRevokedAndOthersAreNot) {
+  const Uuid session = NewId(), other = NewId(), user = NewId();
+  RevocationSet set;
+  set.Add({.seq = 1, .target = Revocation::Session{session}, .expires_at = kExpiry}, kNow);
+  EXPECT_TRUE(set.IsRevoked(Credential(session.ToString(), user.ToString())));
+  EXPECT_FALSE(set.IsRevoked(Credential(other.ToString(), user.ToString())));
+  // A session's id is not mistaken for a principal's.
+  EXPECT_FALSE(set.IsRevoked(Credential(other.ToString(), session.ToString())));
+}
+
+TEST(RevocationSetTest, SessionsOfAPrincipalThatBeganUntilTheTimeAreRevoked) {
+  const Uuid user = NewId();
+  RevocationSet set;
+  set.Add({.target = Revocation::Principal{user, kNow}, .expires_at = kExpiry}, kNow);
+  const auto began = [&](absl::Time time) { return Credential(NewId(time).ToString(), user.ToString()); };
+  EXPECT_TRUE(set.IsRevoked(began(kNow - absl::Milliseconds(1))));
+  EXPECT_TRUE(set.IsRevoked(began(kNow)));
+  EXPECT_FALSE(set.IsRevoked(began(kNow + absl::Milliseconds(1))));
+  EXPECT_FALSE(set.IsRevoked(Credential(NewId(kNow).ToString(), NewId().ToString())));
+}
+
+TEST(RevocationSetTest, SessionIdWithoutATimeCountsFromItsIssuedAt) {
+  const Uuid user = NewId();
+  RevocationSet set;
+  set.Add({.target = Revocation::Principal{user, kNow}, .expires_at = kExpiry}, kNow);
+  for (const char* session : {"not-a-uuid", "6ba7b810-9dad-41d1-80b4-00c04fd430c8"}) {
+    EXPECT_TRUE(set.IsRevoked(Credential(session, user.ToString(), "key", kNow))) << session;
+    EXPECT_FALSE(set.IsRevoked(Credential(session, user.ToString(), "key", kNow + kTick))) << session;
+  }
+}
+
+TEST(RevocationSetTest, EverythingOfARevokedKeyIsRevoked) {
+  RevocationSet set;
+  set.Add({.target = Revocation::Key{"bad"}, .expires_at = kExpiry}, kNow);
+  EXPECT_TRUE(set.IsRevoked(Credential("s", "u", "bad")));
+  EXPECT_FALSE(set.IsRevoked(Credential("s", "u", "good")));
+}
+
+TEST(RevocationSetTest, EntryIsKeptUntilNoClockCanAcceptWhatItRevokes) {
+  const Uuid session = NewId(), user = NewId();
+  RevocationSet set;
+  set.Add({.target = Revocation::Session{session}, .expires_at = kExpiry}, kNow);
+  set.Add({.target = Revocation::Principal{user, kNow}, .expires_at = kExpiry}, kNow);
+  set.Add({.target = Revocation::Key{"bad"}, .expires_at = kExpiry}, kNow);
+  set.DropExpired(kExpiry + kRevocationMargin - kTick);
+  EXPECT_EQ(set.size(), 3u);
+  EXPECT_TRUE(set.IsRevoked(Credential(session.ToString(), "u")));
+  set.DropExpired(kExpiry + kRevocationMargin);
+  EXPECT_EQ(set.size(), 0u);
+  EXPECT_FALSE(set.IsRevoked(Credential(session.ToString(), user.ToString(), "bad")));
+}
+
+TEST(RevocationSetTest, EntryThatHasExpiredIsNotStored) {
+  RevocationSet set;
+  set.Add({.target = Revocation::Session{NewId()}, .expires_at = kNow - kRevocationMargin}, kNow);
+  EXPECT_EQ(set.size(), 0u);
+  set.Add({.target = Revocation::Session{NewId()}, .expires_at = kNow - kRevocationMargin + kTick}, kNow);
+  EXPECT_EQ(set.size(), 1u);
+}
+
+TEST(RevocationSetTest, EntryAddedTwiceChangesNothing) {
+  const Revocation entry{.target = Revocation::Session{NewId()}, .expires_at = kExpiry};
+  RevocationSet set;
+  set.Add(entry, kNow);
+  set.Add(entry, kNow);
+  EXPECT_EQ(set.size(), 1u);
+}
+
+TEST(RevocationSetTest, EarlierEntryDoesNotTakeBackALaterOne) {
+  const Uuid user = NewId();
+  RevocationSet set;
+  set.Add({.target = Revocation::Principal{user, kNow}, .expires_at = kExpiry}, kNow);
+  set.Add({.target = Revocation::Principal{user, kNow - absl::Hours(1)}, .expires_at = kNow}, kNow);
+  set.DropExpired(kNow + kRevocationMargin);
+  EXPECT_TRUE(set.IsRevoked(Credential(NewId(kNow).ToString(), user.ToString())));
+}
+
+}  // namespace
+}  // namespace watchword
