@@ -222,7 +222,7 @@ absl::Status Application::Parts::Listen() {
   Tune(config, builder);
   std::vector<int> ports(config.listen.size(), 0);
   for (size_t i = 0; i < config.listen.size(); ++i) {
-    builder.AddListeningPort(config.listen[i].text, gate->Guard(SecurityOf(config.listen[i], config)), &ports[i]);
+    gate->AddListeningPort(builder, config.listen[i].text, SecurityOf(config.listen[i], config), &ports[i]);
   }
   builder.RegisterService(&*auth_handlers);
   builder.RegisterService(&*admin_handlers);

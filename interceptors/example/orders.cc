@@ -83,7 +83,7 @@ int main(int argc, char** argv) {
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   OrdersService service(**gate);
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(listen, (*gate)->Guard(watchword::PortSecurity::Plaintext()));
+  (*gate)->AddListeningPort(builder, listen, watchword::PortSecurity::Plaintext());
   builder.RegisterService(&service);
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) return 1;  // gRPC has said why

@@ -1,37 +1,77 @@
 #include "watchword/gate/admission.h"
 
-#include <optional>
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "watchword/base/reason.h"
 #include "watchword/token/reasons.h"
 
 namespace watchword {
+namespace {
+
+absl::StatusOr<MethodRules> RulesOf(const Gate::Options& options) {
+  MethodRules rules = MethodRules::FromLinkedServices();
+  if (!options.open_health_and_reflection) rules.CloseHealthAndReflection();
+  for (const auto& [path, rule] : options.rules) {
+    if (auto status = rules.Set(path, rule); !status.ok()) return status;
+  }
+  return rules;
+}
+
+absl::Status InsufficientScope(std::string message) {
+  return ErrorWithReason(absl::StatusCode::kPermissionDenied, kInsufficientScope, message);
+}
+
+}  // namespace
 
 absl::StatusOr<std::shared_ptr<Admission>> Admission::Create(const Gate::Options& options,
                                                              std::shared_ptr<const TrustState> trust) {
   if (options.log == nullptr || options.clock == nullptr) return absl::InvalidArgumentError("log, clock: must be set");
+  if (options.staleness_bound <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("staleness_bound: must be more than 0");
+  }
   auto verifier = TokenVerifier::Create({.issuer = options.issuer,
                                          .audiences = options.audiences,
                                          .leeway = options.leeway,
                                          .max_lifetime = options.max_lifetime});
   if (!verifier.ok()) return verifier.status();
-  return std::shared_ptr<Admission>(new Admission(*std::move(verifier), options, std::move(trust)));
+  auto rules = RulesOf(options);
+  if (!rules.ok()) return rules.status();
+  return std::shared_ptr<Admission>(new Admission(*std::move(verifier), *std::move(rules), options, std::move(trust)));
 }
 
-Admission::Admission(TokenVerifier verifier, const Gate::Options& options, std::shared_ptr<const TrustState> trust)
+Admission::Admission(TokenVerifier verifier, MethodRules rules, const Gate::Options& options,
+                     std::shared_ptr<const TrustState> trust)
     : trust_(std::move(trust)),
       checker_(std::move(verifier), *trust_, *options.clock, options.cache_capacity),
+      rules_(std::move(rules)),
+      staleness_bound_(options.staleness_bound),
+      when_stale_(options.when_stale),
       log_(*options.log) {}
 
 absl::Status Admission::Admit(absl::string_view path, const AuthorizationEntries& authorization,
                               PeerCertificate peer_certificate) {
   absl::Status status = Decide(path, authorization, peer_certificate);
+  if (status.ok()) {
+    admitted_.Add();
+    return status;
+  }
+  const std::string reason = ReasonOf(status);
+  const auto known = std::find(kReasons.begin(), kReasons.end(), reason);
+  if (known != kReasons.end()) refused_[static_cast<size_t>(known - kReasons.begin())].Add();
   // Not above debug: whoever reaches the port can cause one for each call.
-  if (!status.ok()) log_.Debug("call refused", {{"method", std::string(path)}, {"reason", ReasonOf(status)}});
+  log_.Debug("call refused", {{"method", std::string(path)}, {"reason", reason}});
   return status;
+}
+
+void Admission::FillMetrics(GateMetrics& metrics) const {
+  metrics.admitted = admitted_.Value();
+  for (size_t i = 0; i < kReasons.size(); ++i) metrics.refused[std::string(kReasons[i])] = refused_[i].Value();
+  metrics.cache_hits = checker_.cache_hits();
+  metrics.cache_misses = checker_.cache_misses();
 }
 
 absl::Status Admission::Decide(absl::string_view path, const AuthorizationEntries& authorization,
@@ -43,12 +83,8 @@ absl::Status Admission::Decide(absl::string_view path, const AuthorizationEntrie
   if (rule.allow_anonymous) return absl::OkStatus();
   const auto verified = Authenticate(authorization, peer_certificate);
   if (!verified.ok()) return verified.status();
-  for (const std::string& scope : rule.require_scopes) {
-    if ((*verified)->HasScope(scope)) continue;
-    return ErrorWithReason(absl::StatusCode::kPermissionDenied, kInsufficientScope,
-                           absl::StrCat("the credential lacks the scope ", scope));
-  }
-  return absl::OkStatus();
+  if (auto status = CheckRule(rule, **verified); !status.ok()) return status;
+  return CheckNotStale(rule);
 }
 
 absl::StatusOr<std::shared_ptr<const VerifiedCredential>> Admission::Authenticate(
@@ -62,6 +98,36 @@ absl::StatusOr<std::shared_ptr<const VerifiedCredential>> Admission::Authenticat
   if (!verified.ok()) return verified;
   if (auto status = CheckCertificateBinding((*verified)->claims(), peer_certificate); !status.ok()) return status;
   return verified;
+}
+
+absl::Status Admission::CheckRule(const MethodRule& rule, const VerifiedCredential& credential) {
+  const Claims& claims = credential.claims();
+  if (!rule.audience.empty() &&
+      std::find(claims.audiences.begin(), claims.audiences.end(), rule.audience) == claims.audiences.end()) {
+    return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenInvalid,
+                           absl::StrCat("for another audience than ", rule.audience));
+  }
+  if (rule.require_bound && claims.certificate_sha256.empty()) {
+    return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenInvalid,
+                           "the credential must be bound to the client certificate");
+  }
+  const auto has = [&credential](const std::string& scope) { return credential.HasScope(scope); };
+  for (const std::string& scope : rule.require_scopes) {
+    if (!has(scope)) return InsufficientScope(absl::StrCat("the credential lacks the scope ", scope));
+  }
+  if (!rule.require_any_scope.empty() &&
+      std::none_of(rule.require_any_scope.begin(), rule.require_any_scope.end(), has)) {
+    return InsufficientScope(
+        absl::StrCat("the credential has none of the scopes ", absl::StrJoin(rule.require_any_scope, ", ")));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Admission::CheckNotStale(const MethodRule& rule) const {
+  if (rule.when_stale.value_or(when_stale_) == WhenStale::kAcceptUntilExpiry) return absl::OkStatus();
+  if (trust_->staleness() <= staleness_bound_) return absl::OkStatus();
+  return ErrorWithReason(absl::StatusCode::kUnavailable, kTrustStale,
+                         "the auth service has not been heard for too long; try again");
 }
 
 }  // namespace watchword

@@ -1,15 +1,18 @@
 #pragma once
 
+#include <array>
 #include <memory>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "watchword/base/log.h"
+#include "watchword/base/sharded_counter.h"
 #include "watchword/gate/bearer.h"
 #include "watchword/gate/certificate_binding.h"
 #include "watchword/gate/gate.h"
 #include "watchword/policy/method_rules.h"
+#include "watchword/token/reasons.h"
 #include "watchword/trust/checker.h"
 #include "watchword/trust/trust_state.h"
 
@@ -34,17 +37,39 @@ class Admission {
   absl::StatusOr<std::shared_ptr<const VerifiedCredential>> Authenticate(const AuthorizationEntries& authorization,
                                                                          PeerCertificate peer_certificate);
 
+  // Whether a good credential meets the rule: OK, or PERMISSION_DENIED (INSUFFICIENT_SCOPE) or UNAUTHENTICATED
+  // (TOKEN_INVALID: for another audience, not bound).
+  static absl::Status CheckRule(const MethodRule& rule, const VerifiedCredential& credential);
+
+  // Whether a call that was admitted may go on: see CredentialChecker::Recheck.
+  absl::Status Recheck(const VerifiedCredential& credential) const { return checker_.Recheck(credential); }
+
+  // Sets the counts of calls and of the cache.
+  void FillMetrics(GateMetrics& metrics) const;
+
+  const MethodRules& rules() const { return rules_; }
+  const TrustState& trust() const { return *trust_; }
   Logger& log() const { return log_; }
 
  private:
-  Admission(TokenVerifier verifier, const Gate::Options& options, std::shared_ptr<const TrustState> trust);
+  // All that a call can be refused for.
+  static constexpr std::array<absl::string_view, 7> kReasons = {
+      kTokenMissing, kTokenInvalid, kTokenExpired, kTokenRevoked, kInsufficientScope, kTrustUnavailable, kTrustStale};
+
+  Admission(TokenVerifier verifier, MethodRules rules, const Gate::Options& options,
+            std::shared_ptr<const TrustState> trust);
 
   absl::Status Decide(absl::string_view path, const AuthorizationEntries& authorization,
                       PeerCertificate peer_certificate);
+  absl::Status CheckNotStale(const MethodRule& rule) const;
 
   const std::shared_ptr<const TrustState> trust_;
   CredentialChecker checker_;
-  const MethodRules rules_ = MethodRules::FromLinkedServices();
+  const MethodRules rules_;
+  const absl::Duration staleness_bound_;
+  const WhenStale when_stale_;
+  ShardedCounter admitted_;
+  std::array<ShardedCounter, kReasons.size()> refused_;  // in the order of kReasons
   Logger& log_;
 };
 

@@ -1,19 +1,11 @@
 #include "watchword/gate/caller.h"
 
-#include "grpc/grpc_security_constants.h"
 #include "grpcpp/server_context.h"
 #include "watchword/gate/admission.h"
 #include "watchword/gate/gate.h"
+#include "watchword/gate/peer_certificate.h"
 
 namespace watchword {
-namespace {
-
-std::string PeerCertificateOf(const grpc::ServerContextBase& context) {
-  const auto values = context.auth_context()->FindPropertyValues(GRPC_X509_PEM_CERT_PROPERTY_NAME);
-  return values.empty() ? "" : std::string(values.front().data(), values.front().size());
-}
-
-}  // namespace
 
 absl::StatusOr<Caller> Caller::From(const grpc::ServerContextBase& context, const Gate& gate) {
   auto verified =

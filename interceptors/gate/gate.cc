@@ -6,10 +6,12 @@
 #include "absl/strings/ascii.h"
 #include "grpcpp/channel.h"
 #include "grpcpp/create_channel.h"
-#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/server_builder.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "watchword/gate/admission.h"
 #include "watchword/gate/guarded_credentials.h"
+#include "watchword/gate/server_setup.h"
+#include "watchword/gate/stream_guard.h"
 #include "watchword/trust/feed_client.h"
 
 namespace watchword {
@@ -34,7 +36,7 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(Options options) {
   if (!admission.ok()) return admission.status();
   const std::string& name = options.name.empty() ? options.audiences.front() : options.name;
   if (!IsVerifierName(name)) return absl::InvalidArgumentError("name: must be 1 to 255 visible ASCII characters");
-  std::unique_ptr<Gate> gate(new Gate(*std::move(admission), trust));
+  std::unique_ptr<Gate> gate(new Gate(*std::move(admission), trust, options));
   gate->feed_ =
       std::make_unique<FeedClient>(options.auth_service, FeedClient::Options{.verifier = name}, *trust, *options.log);
   return gate;
@@ -44,20 +46,49 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::CreateOn(const TrustState& trust, Op
   const std::shared_ptr<const TrustState> borrowed(std::shared_ptr<void>(), &trust);
   auto admission = Admission::Create(options, borrowed);
   if (!admission.ok()) return admission.status();
-  return std::unique_ptr<Gate>(new Gate(*std::move(admission), borrowed));
+  return std::unique_ptr<Gate>(new Gate(*std::move(admission), borrowed, options));
 }
 
-Gate::Gate(std::shared_ptr<Admission> admission, std::shared_ptr<const TrustState> trust)
-    : admission_(std::move(admission)), trust_(std::move(trust)) {}
+Gate::Gate(std::shared_ptr<Admission> admission, std::shared_ptr<const TrustState> trust, const Options& options)
+    : admission_(std::move(admission)),
+      streams_(std::make_shared<StreamGuard>(admission_)),
+      audiences_(options.audiences),
+      strict_(options.strict),
+      trust_(std::move(trust)) {}
 
 Gate::~Gate() = default;
 
-std::shared_ptr<grpc::ServerCredentials> Gate::Guard(PortSecurity security) {
-  return MakeGuardedCredentials(admission_, std::move(security));
+void Gate::AddListeningPort(grpc::ServerBuilder& builder, const std::string& address, PortSecurity security,
+                            int* selected_port) {
+  auto setup = std::make_shared<ServerSetup>();
+  setup->admission = admission_;
+  setup->streams = streams_;
+  setup->audiences = audiences_;
+  setup->strict = strict_;
+  builder.AddListeningPort(address, MakeGuardedCredentials(setup, std::move(security)), selected_port);
+  builder.SetOption(MakeServerOption(std::move(setup)));
+}
+
+void Gate::SetInterceptorCreators(
+    grpc::ServerBuilder& builder,
+    std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators) {
+  builder.SetOption(MakeInterceptorOption(std::move(creators)));
 }
 
 bool Gate::WaitUntilReady(absl::Duration timeout) {
   return feed_ != nullptr ? feed_->WaitUntilReady(timeout) : trust_->keys_version() != 0;
+}
+
+GateMetrics Gate::metrics() const {
+  GateMetrics metrics;
+  admission_->FillMetrics(metrics);
+  metrics.open_streams = streams_->open();
+  metrics.ended_streams = streams_->ended();
+  metrics.revocations = trust_->revocations().size();
+  metrics.applied_seq = trust_->applied_seq();
+  metrics.head_seq = trust_->head_seq();
+  metrics.staleness = trust_->staleness();
+  return metrics;
 }
 
 std::shared_ptr<grpc::Channel> ConnectToAuthService(const std::string& address,

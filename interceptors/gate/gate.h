@@ -2,40 +2,48 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "watchword/base/clock.h"
 #include "watchword/base/log.h"
+#include "watchword/gate/gate_metrics.h"
 #include "watchword/gate/port_security.h"
+#include "watchword/policy/method_rules.h"
 #include "watchword/trust/trust_state.h"
 
 namespace grpc {
 class Channel;
 class ChannelCredentials;
 class ChannelInterface;
-class ServerCredentials;
+class ServerBuilder;
+namespace experimental {
+class ServerInterceptorFactoryInterface;
+}  // namespace experimental
 }  // namespace grpc
 
 namespace watchword {
 
 class Admission;
 class FeedClient;
+class StreamGuard;
 
 // Refuses calls before a handler sees them: every call that reaches a server through a port of this gate carries a
 // valid credential with the scopes that the method's rule asks for, or the rule lets it through without. Works for
-// sync, callback, async and generic services alike.
+// sync, callback, async and generic services alike. A streaming call ends with CANCELLED when its credential expires or
+// is revoked; VerifierService.Renew puts that off.
 //
 //   auto gate = watchword::Gate::Create({.issuer = …, .audiences = {"orders"}, .auth_service = …});
-//   builder.AddListeningPort(address, (*gate)->Guard(watchword::PortSecurity::Plaintext()));
+//   (*gate)->AddListeningPort(builder, address, watchword::PortSecurity::Plaintext());
 //
 // A refused call gets, and its handler never runs:
 // - UNAUTHENTICATED: TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED or TOKEN_REVOKED;
 // - PERMISSION_DENIED: INSUFFICIENT_SCOPE;
-// - UNAVAILABLE: TRUST_UNAVAILABLE.
+// - UNAVAILABLE: TRUST_UNAVAILABLE, TRUST_STALE.
 //
-// Thread-safe. Must outlive every server that uses its credentials.
+// Thread-safe. Must outlive every server that has a port of it.
 class Gate {
  public:
   struct Options {
@@ -54,6 +62,18 @@ class Gate {
     absl::Duration max_lifetime = absl::Hours(1);
     // How many verified credentials to remember.
     size_t cache_capacity = 65'536;
+    // Rules by path ("/package.Service/Method"), in place of the option in the .proto: for services whose .proto one
+    // cannot change.
+    std::vector<std::pair<std::string, MethodRule>> rules;
+    // Whether a server with a method that has no rule is not to start; which methods, is in the log.
+    bool strict = false;
+    // Whether health checks and reflection are anonymous. If not, they are methods without a rule.
+    bool open_health_and_reflection = true;
+    // Without a sign of life from the auth service for longer than this, what is known counts as stale: a revocation
+    // may be missing. There is one every second.
+    absl::Duration staleness_bound = absl::Seconds(5);
+    // What happens then to calls of methods whose rules do not say.
+    WhenStale when_stale = WhenStale::kAcceptUntilExpiry;
     // Where log lines go. Borrowed: must outlive the gate.
     Logger* log = &StderrLogger();
     // Borrowed likewise.
@@ -72,18 +92,32 @@ class Gate {
   Gate(const Gate&) = delete;
   Gate& operator=(const Gate&) = delete;
 
-  // Credentials for grpc::ServerBuilder::AddListeningPort. May be called once for each port. The port cannot be opened,
-  // and says why in the log, if a file cannot be read or the address of a Unix socket does not begin with "unix:".
-  std::shared_ptr<grpc::ServerCredentials> Guard(PortSecurity security);
+  // Opens a port of the server that `builder` builds, in place of grpc::ServerBuilder::AddListeningPort: through it
+  // come only calls that this gate lets in. May be called for several ports. `selected_port`, if given, is set as
+  // there. The server does not start, and says why in the log, if a file cannot be read, the address of a Unix socket
+  // does not begin with "unix:", a method lacks a rule (Options::strict), or a rule's audience is none of this gate's.
+  void AddListeningPort(grpc::ServerBuilder& builder, const std::string& address, PortSecurity security,
+                        int* selected_port = nullptr);
+
+  // Sets the server's own interceptors, in place of grpc::ServerBuilder's experimental().SetInterceptorCreators, whose
+  // list the gate needs: what is set there is lost.
+  void SetInterceptorCreators(
+      grpc::ServerBuilder& builder,
+      std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> creators);
 
   // Waits until the gate knows whom to trust; false if that takes longer than `timeout`. For start-up and readiness.
   bool WaitUntilReady(absl::Duration timeout);
 
+  GateMetrics metrics() const;
+
  private:
   friend class Caller;
-  Gate(std::shared_ptr<Admission> admission, std::shared_ptr<const TrustState> trust);
+  Gate(std::shared_ptr<Admission> admission, std::shared_ptr<const TrustState> trust, const Options& options);
 
   const std::shared_ptr<Admission> admission_;  // shared with the servers' credentials
+  const std::shared_ptr<StreamGuard> streams_;  // shared with the servers' interceptors
+  const std::vector<std::string> audiences_;
+  const bool strict_;
   const std::shared_ptr<const TrustState> trust_;
   std::unique_ptr<FeedClient> feed_;  // null on somebody else's trust state
 };

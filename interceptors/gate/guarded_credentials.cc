@@ -13,6 +13,7 @@
 #include "grpcpp/security/server_credentials.h"
 #include "watchword/base/file.h"
 #include "watchword/gate/admission.h"
+#include "watchword/gate/server_setup.h"
 
 namespace watchword {
 namespace {
@@ -82,14 +83,15 @@ grpc_server_credentials* MakeTls(const PortSecurity& security) {
 
 class GuardedCredentials final : public grpc::ServerCredentials {
  public:
-  GuardedCredentials(std::shared_ptr<Admission> admission, PortSecurity security)
-      : admission_(std::move(admission)), security_(std::move(security)) {}
+  GuardedCredentials(std::shared_ptr<ServerSetup> setup, PortSecurity security)
+      : setup_(std::move(setup)), admission_(setup_->admission), security_(std::move(security)) {}
 
   // A second processor would replace the gate.
   void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override { std::abort(); }
 
  private:
   int AddPortToServer(const std::string& address, grpc_server* server) override {
+    if (!setup_->complete) return 0;  // why not is in the log
     grpc_server_credentials* credentials = MakeCredentials(address);
     if (credentials == nullptr) return 0;
     grpc_server_credentials_set_auth_metadata_processor(
@@ -113,15 +115,16 @@ class GuardedCredentials final : public grpc::ServerCredentials {
     return nullptr;
   }
 
+  const std::shared_ptr<ServerSetup> setup_;
   const std::shared_ptr<Admission> admission_;
   const PortSecurity security_;
 };
 
 }  // namespace
 
-std::shared_ptr<grpc::ServerCredentials> MakeGuardedCredentials(std::shared_ptr<Admission> admission,
+std::shared_ptr<grpc::ServerCredentials> MakeGuardedCredentials(std::shared_ptr<ServerSetup> setup,
                                                                 PortSecurity security) {
-  return std::make_shared<GuardedCredentials>(std::move(admission), std::move(security));
+  return std::make_shared<GuardedCredentials>(std::move(setup), std::move(security));
 }
 
 }  // namespace watchword

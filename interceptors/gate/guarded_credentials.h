@@ -10,10 +10,11 @@ class ServerCredentials;
 
 namespace watchword {
 
-class Admission;
+struct ServerSetup;
 
-// Server credentials that secure a port as `security` says and ask `admission` about every call that comes through it.
-std::shared_ptr<grpc::ServerCredentials> MakeGuardedCredentials(std::shared_ptr<Admission> admission,
+// Server credentials that secure a port as `security` says and ask the setup's admission about every call that comes
+// through it. The port opens only once the setup is complete.
+std::shared_ptr<grpc::ServerCredentials> MakeGuardedCredentials(std::shared_ptr<ServerSetup> setup,
                                                                 PortSecurity security);
 
 }  // namespace watchword

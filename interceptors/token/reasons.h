@@ -18,5 +18,8 @@ inline constexpr absl::string_view kTokenRevoked = "TOKEN_REVOKED";
 inline constexpr absl::string_view kInsufficientScope = "INSUFFICIENT_SCOPE";
 // The verifier has no keys yet: it has not reached the auth service since it started. UNAVAILABLE.
 inline constexpr absl::string_view kTrustUnavailable = "TRUST_UNAVAILABLE";
+// The verifier has not heard from the auth service for longer than its staleness bound, and the method's rule does not
+// take the risk. UNAVAILABLE.
+inline constexpr absl::string_view kTrustStale = "TRUST_STALE";
 
 }  // namespace watchword

@@ -24,9 +24,11 @@ absl::StatusOr<std::shared_ptr<const VerifiedCredential>> CredentialChecker::Che
   std::shared_ptr<const VerifiedCredential> verified;
   std::optional<Verified> found = cache_.Find(credential);
   if (found.has_value() && found->keys_version == keys_version) {
+    hits_.Add();
     verified = std::move(found->credential);
     if (auto status = verifier_.CheckTimes(verified->claims(), now); !status.ok()) return status;
   } else {
+    misses_.Add();
     if (absl::StartsWith(credential, kSessionTokenPrefix)) {
       return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenInvalid,
                              "this service takes access tokens only, not session tokens");
@@ -36,10 +38,21 @@ absl::StatusOr<std::shared_ptr<const VerifiedCredential>> CredentialChecker::Che
     verified = std::make_shared<const VerifiedCredential>(*std::move(fresh));
     cache_.Put(credential, {keys_version, verified});
   }
-  if (trust_.revocations().IsRevoked(*verified)) {
-    return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenRevoked, "the session has been ended");
-  }
+  if (auto status = CheckNotRevoked(*verified); !status.ok()) return status;
   return verified;
+}
+
+absl::Status CredentialChecker::Recheck(const VerifiedCredential& credential) const {
+  if (auto status = verifier_.CheckTimes(credential.claims(), clock_.Now()); !status.ok()) return status;
+  if (trust_.keys()->Find(credential.key_id()) == nullptr) {
+    return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenInvalid, "its key is no longer trusted");
+  }
+  return CheckNotRevoked(credential);
+}
+
+absl::Status CredentialChecker::CheckNotRevoked(const VerifiedCredential& credential) const {
+  if (!trust_.revocations().IsRevoked(credential)) return absl::OkStatus();
+  return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenRevoked, "the session has been ended");
 }
 
 }  // namespace watchword

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "watchword/base/clock.h"
+#include "watchword/base/sharded_counter.h"
 #include "watchword/base/sharded_lru_cache.h"
 #include "watchword/token/credential.h"
 #include "watchword/token/verifier.h"
@@ -28,7 +29,17 @@ class CredentialChecker {
   // - UNAVAILABLE: TRUST_UNAVAILABLE, no keys are known yet.
   absl::StatusOr<std::shared_ptr<const VerifiedCredential>> Check(absl::string_view credential);
 
+  // Whether a credential that was good is so still: its time, its key, revocation. OK, or UNAUTHENTICATED as above. For
+  // calls that last.
+  absl::Status Recheck(const VerifiedCredential& credential) const;
+
+  // How often the credential had been verified before, and how often not.
+  uint64_t cache_hits() const { return hits_.Value(); }
+  uint64_t cache_misses() const { return misses_.Value(); }
+
  private:
+  absl::Status CheckNotRevoked(const VerifiedCredential& credential) const;
+
   const TokenVerifier verifier_;
   const TrustState& trust_;
   const Clock& clock_;
@@ -39,6 +50,7 @@ class CredentialChecker {
     std::shared_ptr<const VerifiedCredential> credential;
   };
   ShardedLruCache<Verified> cache_;
+  ShardedCounter hits_, misses_;
 };
 
 }  // namespace watchword

@@ -60,7 +60,6 @@ absl::Time FeedApplier::forgetting_time() const { return std::min(server_time_, 
 
 v1::Hello FeedApplier::StartStream() {
   in_snapshot_ = false;
-  pending_.clear();
   behind_at_.reset();
   v1::Hello hello;
   hello.set_epoch(epoch_);
@@ -103,20 +102,19 @@ void FeedApplier::ApplyKeys(const v1::KeySet& keys) {
 
 absl::Status FeedApplier::ApplySnapshot(const v1::Snapshot& part) {
   in_snapshot_ = true;
+  const absl::Time now = forgetting_time();
   for (const v1::Revocation& entry : part.revocations()) {
-    auto revocation = ToRevocation(entry);
+    const auto revocation = ToRevocation(entry);
     if (!revocation.ok()) return revocation.status();
-    pending_.push_back(*std::move(revocation));
+    trust_.revocations().Add(*revocation, now);
   }
   if (!part.last()) return absl::OkStatus();
-  const absl::Time now = forgetting_time();
-  for (const Revocation& revocation : pending_) trust_.revocations().Add(revocation, now);
-  pending_ = {};
   in_snapshot_ = false;
   behind_at_.reset();
   epoch_ = part.epoch();
   last_seq_ = part.seq();
   has_snapshot_ = true;
+  trust_.NotePosition(last_seq_, last_seq_);
   if (waiting_keys_.has_value()) trust_.SetKeys(*std::exchange(waiting_keys_, std::nullopt));
   return absl::OkStatus();
 }
@@ -134,12 +132,14 @@ absl::Status FeedApplier::ApplyRevocations(const v1::Revocations& revocations) {
     trust_.revocations().Add(*revocation, now);
     last_seq_ = entry.seq();
   }
+  trust_.NotePosition(last_seq_, std::max(last_seq_, trust_.head_seq()));
   return absl::OkStatus();
 }
 
 absl::Status FeedApplier::ApplyHeartbeat(const v1::Heartbeat& heartbeat) {
   trust_.NoteHeartbeat();
   server_time_ = ToTime(heartbeat.server_time());
+  trust_.NotePosition(last_seq_, std::max(last_seq_, heartbeat.head_seq()));
   if (!has_snapshot_ || in_snapshot_ || heartbeat.head_seq() <= last_seq_) {
     behind_at_.reset();
     return absl::OkStatus();

@@ -15,7 +15,9 @@ namespace watchword {
 
 // Applies what the trust feed says to a TrustState, and sees when something is missing: the rules of the feed without
 // its network. Nothing that was revoked is un-revoked by a snapshot, not even by one of a new epoch, so that a database
-// restored from a backup lets nobody back in.
+// restored from a backup lets nobody back in. Hence the parts of a snapshot are applied as they come, which can only
+// refuse something earlier; kept until the last, ten million entries would take a gigabyte. Only the cursor moves at
+// once, with the last part.
 //
 // Thread-compatible: one stream at a time.
 class FeedApplier {
@@ -23,7 +25,8 @@ class FeedApplier {
   // Borrows both, which must outlive this.
   FeedApplier(TrustState& trust, Logger& log) : trust_(trust), log_(log) {}
 
-  // Begins a new stream: forgets a half-received snapshot and returns the cursor to resume from, its `verifier` empty.
+  // Begins a new stream: forgets that a snapshot was half received, and returns the cursor to resume from, its
+  // `verifier` empty.
   v1::Hello StartStream();
 
   // Applies the next message. DATA_LOSS if entries are missing or INVALID_ARGUMENT if the message breaks the rules of
@@ -53,7 +56,6 @@ class FeedApplier {
   std::string epoch_;
   uint64_t last_seq_ = 0;
   bool in_snapshot_ = false;  // some parts have come, the last has not
-  std::vector<Revocation> pending_;
   absl::Time server_time_ = absl::InfinitePast();
   std::optional<uint64_t> behind_at_;  // `last_seq_` at the last heartbeat, if that was ahead of it
 };

@@ -1,11 +1,22 @@
 #include "watchword/trust/revocations.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace watchword {
 namespace {
 
 bool MayBeForgotten(absl::Time expires_at, absl::Time now) { return expires_at + kRevocationMargin <= now; }
+
+bool MayBeForgotten(uint32_t expires_at, absl::Time now) {
+  return MayBeForgotten(absl::FromUnixSeconds(expires_at), now);
+}
+
+// Rounded up, and no later than 2106.
+uint32_t ToSeconds(absl::Time time) {
+  const int64_t seconds = absl::ToUnixSeconds(time + absl::Seconds(1) - absl::Nanoseconds(1));
+  return static_cast<uint32_t>(std::clamp<int64_t>(seconds, 0, std::numeric_limits<uint32_t>::max()));
+}
 
 // Erases the entries of `map` for which `expired` holds.
 template <typename Map, typename Predicate>
@@ -23,17 +34,19 @@ void EraseIf(Map& map, Predicate expired) {
 
 void RevocationSet::Add(const Revocation& revocation, absl::Time now) {
   if (MayBeForgotten(revocation.expires_at, now)) return;
-  std::visit([&](const auto& target) { AddTarget(target, revocation.expires_at); }, revocation.target);
+  const ExpirySeconds expires_at = ToSeconds(revocation.expires_at);
+  std::visit([&](const auto& target) { AddTarget(target, expires_at); }, revocation.target);
+  changes_.fetch_add(1, std::memory_order_release);
 }
 
-void RevocationSet::AddTarget(const Revocation::Session& session, absl::Time expires_at) {
+void RevocationSet::AddTarget(const Revocation::Session& session, ExpirySeconds expires_at) {
   Shard& shard = ShardOf(session.id);
   MutexLock lock(shard.mutex);
-  absl::Time& held = shard.sessions.try_emplace(session.id, expires_at).first->second;
+  ExpirySeconds& held = shard.sessions.try_emplace(session.id, expires_at).first->second;
   held = std::max(held, expires_at);
 }
 
-void RevocationSet::AddTarget(const Revocation::Principal& principal, absl::Time expires_at) {
+void RevocationSet::AddTarget(const Revocation::Principal& principal, ExpirySeconds expires_at) {
   Shard& shard = ShardOf(principal.id);
   MutexLock lock(shard.mutex);
   PrincipalEntry& held =
@@ -42,9 +55,9 @@ void RevocationSet::AddTarget(const Revocation::Principal& principal, absl::Time
   held.expires_at = std::max(held.expires_at, expires_at);
 }
 
-void RevocationSet::AddTarget(const Revocation::Key& key, absl::Time expires_at) {
+void RevocationSet::AddTarget(const Revocation::Key& key, ExpirySeconds expires_at) {
   MutexLock lock(keys_mutex_);
-  absl::Time& held = keys_.try_emplace(key.id, expires_at).first->second;
+  ExpirySeconds& held = keys_.try_emplace(key.id, expires_at).first->second;
   held = std::max(held, expires_at);
   key_count_.store(keys_.size(), std::memory_order_release);
 }
@@ -73,11 +86,11 @@ bool RevocationSet::IsRevoked(const VerifiedCredential& credential) const {
 void RevocationSet::DropExpired(absl::Time now) {
   for (Shard& shard : shards_) {
     MutexLock lock(shard.mutex);
-    EraseIf(shard.sessions, [now](absl::Time expires_at) { return MayBeForgotten(expires_at, now); });
+    EraseIf(shard.sessions, [now](ExpirySeconds expires_at) { return MayBeForgotten(expires_at, now); });
     EraseIf(shard.principals, [now](const PrincipalEntry& entry) { return MayBeForgotten(entry.expires_at, now); });
   }
   MutexLock lock(keys_mutex_);
-  EraseIf(keys_, [now](absl::Time expires_at) { return MayBeForgotten(expires_at, now); });
+  EraseIf(keys_, [now](ExpirySeconds expires_at) { return MayBeForgotten(expires_at, now); });
   key_count_.store(keys_.size(), std::memory_order_release);
 }
 

@@ -56,23 +56,29 @@ class RevocationSet {
   // How many entries are held.
   size_t size() const;
 
+  // Grows with every Add: lets those who judged credentials before see cheaply that they have to do so again.
+  uint64_t changes() const { return changes_.load(std::memory_order_acquire); }
+
  private:
   static constexpr size_t kShards = 64;
+
+  // When an entry expires, in seconds since 1970, rounded up. An absl::Time would make ten million entries too large.
+  using ExpirySeconds = uint32_t;
 
   // Two revocations of one principal are merged into one that covers both.
   struct PrincipalEntry {
     absl::Time began_until;
-    absl::Time expires_at;
+    ExpirySeconds expires_at;
   };
   struct Shard {
     mutable Mutex mutex;
-    absl::flat_hash_map<Uuid, absl::Time> sessions ABSL_GUARDED_BY(mutex);
+    absl::flat_hash_map<Uuid, ExpirySeconds> sessions ABSL_GUARDED_BY(mutex);
     absl::flat_hash_map<Uuid, PrincipalEntry> principals ABSL_GUARDED_BY(mutex);
   };
 
-  void AddTarget(const Revocation::Session& session, absl::Time expires_at);
-  void AddTarget(const Revocation::Principal& principal, absl::Time expires_at);
-  void AddTarget(const Revocation::Key& key, absl::Time expires_at);
+  void AddTarget(const Revocation::Session& session, ExpirySeconds expires_at);
+  void AddTarget(const Revocation::Principal& principal, ExpirySeconds expires_at);
+  void AddTarget(const Revocation::Key& key, ExpirySeconds expires_at);
   bool IsKeyRevoked(absl::string_view key_id) const;
   // By the last byte, which is random in a version 7 UUID.
   Shard& ShardOf(const Uuid& id) { return shards_[static_cast<uint8_t>(id.bytes().back()) % kShards]; }
@@ -80,8 +86,9 @@ class RevocationSet {
 
   std::array<Shard, kShards> shards_;
   mutable Mutex keys_mutex_;
-  absl::flat_hash_map<std::string, absl::Time> keys_ ABSL_GUARDED_BY(keys_mutex_);
+  absl::flat_hash_map<std::string, ExpirySeconds> keys_ ABSL_GUARDED_BY(keys_mutex_);
   std::atomic<size_t> key_count_{0};  // so that the usual case, none, takes no lock
+  std::atomic<uint64_t> changes_{0};
 };
 
 }  // namespace watchword

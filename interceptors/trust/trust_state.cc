@@ -21,6 +21,11 @@ void TrustState::NoteHeartbeat() {
   heard_at_nanos_.store(absl::ToInt64Nanoseconds(clock_.SinceBoot()), std::memory_order_relaxed);
 }
 
+void TrustState::NotePosition(uint64_t applied_seq, uint64_t head_seq) {
+  applied_seq_.store(applied_seq, std::memory_order_relaxed);
+  head_seq_.store(head_seq, std::memory_order_relaxed);
+}
+
 absl::Duration TrustState::staleness() const {
   const int64_t heard_at = heard_at_nanos_.load(std::memory_order_relaxed);
   if (heard_at < 0) return absl::InfiniteDuration();

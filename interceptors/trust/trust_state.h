@@ -40,6 +40,11 @@ class TrustState {
   // Notes that the auth service was heard just now.
   void NoteHeartbeat();
 
+  // Notes how far the revocation log has been applied, and how far it is known to go.
+  void NotePosition(uint64_t applied_seq, uint64_t head_seq);
+  uint64_t applied_seq() const { return applied_seq_.load(std::memory_order_relaxed); }
+  uint64_t head_seq() const { return head_seq_.load(std::memory_order_relaxed); }
+
   // How long ago the auth service was last heard; InfiniteDuration before the first time. By the monotonic clock.
   absl::Duration staleness() const;
 
@@ -50,6 +55,8 @@ class TrustState {
   std::atomic<uint64_t> keys_version_{0};
   RevocationSet revocations_;
   std::atomic<int64_t> heard_at_nanos_{-1};
+  std::atomic<uint64_t> applied_seq_{0};
+  std::atomic<uint64_t> head_seq_{0};
 };
 
 }  // namespace watchword

@@ -218,7 +218,7 @@ ProbeServer::ProbeServer(Style style, Gate& gate, const std::string& address, Po
   grpc::ServerBuilder builder;
   // So that too long a credential reaches the gate at all.
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 64 * 1024);
-  builder.AddListeningPort(address, gate.Guard(std::move(security)), &port_);
+  gate.AddListeningPort(builder, address, std::move(security), &port_);
   AsyncService* async = nullptr;
   if (style == Style::kSync) services_.push_back(std::make_unique<SyncService>(*this));
   if (style == Style::kCallback) services_.push_back(std::make_unique<CallbackService>(*this));

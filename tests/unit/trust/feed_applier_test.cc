@@ -42,20 +42,21 @@ TEST_F(FeedApplierTest, ReadyWithKeysAndTheFirstSnapshotEvenAnEmptyOne) {
   EXPECT_EQ(Cursor(), "e1/7");
 }
 
-TEST_F(FeedApplierTest, SnapshotIsAppliedWhenItsLastPartHasCome) {
+TEST_F(FeedApplierTest, PartOfASnapshotRefusesAtOnceButTheCursorMovesWithTheLast) {
   ASSERT_THAT(applier_.Apply(SnapshotMessage("e1", 9, {SessionEntry(3, a_)}, /*last=*/false)), IsOk());
-  EXPECT_FALSE(IsRevoked(a_));
-  EXPECT_EQ(trust_.revocations().size(), 0u);
+  EXPECT_TRUE(IsRevoked(a_));
+  EXPECT_FALSE(applier_.ready());
   ASSERT_THAT(applier_.Apply(SnapshotMessage("e1", 9, {SessionEntry(8, b_)})), IsOk());
   EXPECT_TRUE(IsRevoked(a_));
   EXPECT_TRUE(IsRevoked(b_));
 }
 
-TEST_F(FeedApplierTest, HalfASnapshotIsForgottenWithItsStream) {
+TEST_F(FeedApplierTest, HalfASnapshotMovesNoCursorAndUnrevokesNothing) {
   ASSERT_THAT(applier_.Apply(SnapshotMessage("e1", 9, {SessionEntry(3, a_)}, /*last=*/false)), IsOk());
   EXPECT_EQ(Cursor(), "/0");
   ASSERT_THAT(applier_.Apply(SnapshotMessage("e1", 9, {SessionEntry(8, b_)})), IsOk());
-  EXPECT_FALSE(IsRevoked(a_));
+  EXPECT_EQ(Cursor(), "e1/9");
+  EXPECT_TRUE(IsRevoked(a_));
 }
 
 TEST_F(FeedApplierTest, EntriesFollowWithoutAGap) {

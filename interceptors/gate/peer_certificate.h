@@ -1,0 +1,14 @@
+#pragma once
+
+#include <string>
+
+namespace grpc {
+class ServerContextBase;
+}
+
+namespace watchword {
+
+// The client certificate of a call's connection as PEM; empty if there is none.
+std::string PeerCertificateOf(const grpc::ServerContextBase& context);
+
+}  // namespace watchword

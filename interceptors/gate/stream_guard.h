@@ -1,0 +1,83 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/time/time.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/server_interceptor.h"
+#include "watchword/base/mutex.h"
+#include "watchword/gate/admission.h"
+
+namespace watchword {
+
+// Ends streaming calls whose credential is no longer good: expired, revoked, its key gone. A call is judged when it
+// begins; without this, one that stays open would outlive its session. The client sees CANCELLED and the handler's
+// OnCancel runs, also while the stream is idle or the handler is blocked in a write.
+//
+// A thread judges the open streams again: within kTick when a revocation or a key set has come, else every kRound,
+// since credentials also expire by themselves.
+//
+// Thread-safe.
+class StreamGuard {
+ public:
+  static constexpr absl::Duration kTick = absl::Milliseconds(20);
+  static constexpr absl::Duration kRound = absl::Milliseconds(100);
+
+  // An open streaming call. gRPC keeps `context` alive until Forget returns.
+  class Stream {
+   public:
+    Stream(grpc::ServerContextBase* context, std::string path, std::shared_ptr<const VerifiedCredential> credential)
+        : path_(std::move(path)), context_(context), credential_(std::move(credential)) {}
+
+   private:
+    friend class StreamGuard;
+    const std::string path_;
+    Mutex mutex_;
+    grpc::ServerContextBase* context_ ABSL_GUARDED_BY(mutex_);                      // null once the call is over
+    std::shared_ptr<const VerifiedCredential> credential_ ABSL_GUARDED_BY(mutex_);  // the newest; null: not good
+  };
+
+  explicit StreamGuard(std::shared_ptr<Admission> admission);
+  ~StreamGuard();
+  StreamGuard(const StreamGuard&) = delete;
+  StreamGuard& operator=(const StreamGuard&) = delete;
+
+  // Watches over a call that was admitted and now begins. Null if the method is anonymous: nothing to watch over.
+  std::shared_ptr<Stream> Watch(grpc::ServerContextBase* context, const std::string& path);
+  // The call is over. When this returns, its context is no longer touched.
+  void Forget(const std::shared_ptr<Stream>& stream);
+
+  // Lets the open streams of the credential's session go on with it, where it meets the rule of the method, is bound to
+  // the same client certificate if any, and expires later. How many it is of use to.
+  int Renew(const std::shared_ptr<const VerifiedCredential>& credential);
+
+  // How many streams are open, and how many were ended.
+  size_t open() const;
+  uint64_t ended() const;
+
+ private:
+  void Run();
+  void JudgeAll();
+  bool Judge(Stream& stream);
+  std::vector<std::shared_ptr<Stream>> Streams() const;
+
+  const std::shared_ptr<Admission> admission_;
+  mutable Mutex mutex_;
+  CondVar wake_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t ended_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_set<std::shared_ptr<Stream>> streams_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+// Interceptors that tell the guard of each streaming call. Shares the guard.
+std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> MakeStreamInterceptors(
+    std::shared_ptr<StreamGuard> guard);
+
+}  // namespace watchword

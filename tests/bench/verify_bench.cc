@@ -1,0 +1,201 @@
+// What it takes to check a call's credential: one that was seen before, with many revocations in force, and one that
+// was not, beside OpenSSL's bare signature check of the same bytes.
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/param_build.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "measure.h"
+#include "testing/test_signer.h"
+#include "watchword/base/base64url.h"
+#include "watchword/base/clock.h"
+#include "watchword/base/random.h"
+#include "watchword/base/uuid.h"
+#include "watchword/trust/checker.h"
+
+namespace watchword {
+namespace {
+
+struct Settings {
+  int revocations = 1'000'000;
+  int rounds = 11;
+};
+
+void Must(bool ok, const char* what) {
+  if (ok) return;
+  std::fprintf(stderr, "verify_bench: %s failed\n", what);
+  std::exit(1);
+}
+
+TokenVerifier Verifier() {
+  return TokenVerifier::Create({.issuer = std::string(kTestIssuer), .audiences = {std::string(kTestAudience)}}).value();
+}
+
+// A public key and a signature in OpenSSL's own forms, ready to be checked.
+class BareCheck {
+ public:
+  BareCheck(Algorithm algorithm, const Jwk& jwk, absl::string_view token) {
+    const std::vector<std::string> parts = absl::StrSplit(token, '.');
+    message_ = parts[0] + "." + parts[1];
+    signature_ = Base64UrlDecode(parts[2]).value();
+    key_.reset(MakeKey(algorithm, jwk));
+    Must(key_ != nullptr, "decoding the public key");
+    if (algorithm == Algorithm::kEs256) signature_ = ToDer(signature_);
+    if (algorithm != Algorithm::kEdDsa) digest_.reset(EVP_MD_fetch(nullptr, "SHA256", nullptr));
+  }
+
+  void Run() const {
+    EVP_MD_CTX_reset(context_.get());
+    Must(EVP_DigestVerifyInit(context_.get(), nullptr, digest_.get(), nullptr, key_.get()) == 1 &&
+             EVP_DigestVerify(context_.get(), reinterpret_cast<const unsigned char*>(signature_.data()),
+                              signature_.size(), reinterpret_cast<const unsigned char*>(message_.data()),
+                              message_.size()) == 1,
+         "OpenSSL's check");
+  }
+
+ private:
+  static std::string ToDer(const std::string& raw) {
+    ECDSA_SIG* signature = ECDSA_SIG_new();
+    const auto* bytes = reinterpret_cast<const unsigned char*>(raw.data());
+    ECDSA_SIG_set0(signature, BN_bin2bn(bytes, 32, nullptr), BN_bin2bn(bytes + 32, 32, nullptr));
+    unsigned char* der = nullptr;
+    const int size = i2d_ECDSA_SIG(signature, &der);
+    std::string text(reinterpret_cast<char*>(der), static_cast<size_t>(size));
+    OPENSSL_free(der);
+    ECDSA_SIG_free(signature);
+    return text;
+  }
+
+  static EVP_PKEY* FromParameters(const char* type, OSSL_PARAM_BLD* builder) {
+    OSSL_PARAM* parameters = OSSL_PARAM_BLD_to_param(builder);
+    EVP_PKEY_CTX* context = EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr);
+    EVP_PKEY* key = nullptr;
+    EVP_PKEY_fromdata_init(context);
+    EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters);
+    EVP_PKEY_CTX_free(context);
+    OSSL_PARAM_free(parameters);
+    OSSL_PARAM_BLD_free(builder);
+    return key;
+  }
+
+  static EVP_PKEY* MakeKey(Algorithm algorithm, const Jwk& jwk) {
+    if (algorithm == Algorithm::kEdDsa) {
+      const std::string x = Base64UrlDecode(jwk.x).value();
+      return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, reinterpret_cast<const unsigned char*>(x.data()),
+                                         x.size());
+    }
+    OSSL_PARAM_BLD* builder = OSSL_PARAM_BLD_new();
+    if (algorithm == Algorithm::kEs256) {
+      const std::string point = "\x04" + Base64UrlDecode(jwk.x).value() + Base64UrlDecode(jwk.y).value();
+      OSSL_PARAM_BLD_push_utf8_string(builder, OSSL_PKEY_PARAM_GROUP_NAME, "P-256", 0);
+      OSSL_PARAM_BLD_push_octet_string(builder, OSSL_PKEY_PARAM_PUB_KEY, point.data(), point.size());
+      return FromParameters("EC", builder);
+    }
+    const std::string n = Base64UrlDecode(jwk.n).value(), e = Base64UrlDecode(jwk.e).value();
+    BIGNUM* modulus = BN_bin2bn(reinterpret_cast<const unsigned char*>(n.data()), static_cast<int>(n.size()), nullptr);
+    BIGNUM* exponent = BN_bin2bn(reinterpret_cast<const unsigned char*>(e.data()), static_cast<int>(e.size()), nullptr);
+    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_N, modulus);
+    OSSL_PARAM_BLD_push_BN(builder, OSSL_PKEY_PARAM_RSA_E, exponent);
+    EVP_PKEY* key = FromParameters("RSA", builder);
+    BN_free(modulus);
+    BN_free(exponent);
+    return key;
+  }
+
+  struct Free {
+    void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+    void operator()(EVP_MD* digest) const { EVP_MD_free(digest); }
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  std::string message_, signature_;
+  std::unique_ptr<EVP_PKEY, Free> key_;
+  std::unique_ptr<EVP_MD, Free> digest_;
+  std::unique_ptr<EVP_MD_CTX, Free> context_{EVP_MD_CTX_new()};
+};
+
+void MeasureUncached(Algorithm algorithm, const Settings& settings) {
+  const TestSigner signer(algorithm);
+  const KeySet keys = signer.keys();
+  const TokenVerifier verifier = Verifier();
+  const absl::Time now = absl::Now();
+  const std::string token = MintToken(signer, GoodClaims(now));
+  const BareCheck bare(algorithm, signer.jwk(), token);
+  const Comparison result = Compare([&] { Must(verifier.Verify(token, keys, now).ok(), "the check"); },
+                                    [&] { bare.Run(); }, 500, settings.rounds);
+  std::printf("uncached %-6s %8.1f us   bare check %8.1f us   ratio %.3f (%.3f to %.3f)   goal 1.05\n",
+              std::string(AlgorithmName(algorithm)).c_str(), result.ours.median / 1e3, result.reference.median / 1e3,
+              result.ratio.median, result.ratio.least, result.ratio.greatest);
+}
+
+// Checks per second of `threads` threads that check credentials of their own.
+double CachedThroughput(CredentialChecker& checker, const std::vector<std::string>& tokens, int threads) {
+  constexpr int kCalls = 400'000;
+  std::vector<std::thread> running;
+  const absl::Time begin = absl::Now();
+  for (int t = 0; t < threads; ++t) {
+    running.emplace_back([&, t] {
+      const size_t half = tokens.size() / 2;
+      for (int i = 0; i < kCalls; ++i) {
+        const std::string& token = tokens[static_cast<size_t>(t) * half + static_cast<size_t>(i) % half];
+        Must(checker.Check(token).ok(), "the cached check");
+      }
+    });
+  }
+  for (std::thread& thread : running) thread.join();
+  return threads * kCalls / absl::ToDoubleSeconds(absl::Now() - begin);
+}
+
+void MeasureCached(const Settings& settings) {
+  const TestSigner signer(Algorithm::kEs256);
+  TrustState trust(SystemClock());
+  trust.SetKeys(signer.keys());
+  const absl::Time now = absl::Now();
+  for (int i = 0; i < settings.revocations; ++i) {
+    trust.revocations().Add(
+        {.target = Revocation::Session{Uuid::NewV7(now, SystemRandom()).value()}, .expires_at = now + absl::Hours(1)},
+        now);
+  }
+  CredentialChecker checker(Verifier(), trust, SystemClock());
+  std::vector<std::string> tokens;
+  for (int i = 0; i < 1000; ++i) {
+    Claims claims = GoodClaims(now);
+    claims.session_id = Uuid::NewV7(now, SystemRandom()).value().ToString();
+    tokens.push_back(MintToken(signer, claims));
+    Must(checker.Check(tokens.back()).ok(), "the first check");
+  }
+  std::vector<double> one, ratio;
+  for (int i = 0; i < settings.rounds; ++i) {
+    one.push_back(CachedThroughput(checker, tokens, 1));
+    ratio.push_back(CachedThroughput(checker, tokens, 2) / one.back());
+  }
+  const Spread speed = SpreadOf(one), threads = SpreadOf(ratio);
+  std::printf("cached, %d revocations, 1,000 credentials in turn: %.3f us (%.3f to %.3f)   goal 1\n",
+              settings.revocations, 1e6 / speed.median, 1e6 / speed.greatest, 1e6 / speed.least);
+  std::printf("cached, 2 threads / 1 thread: %.2f (%.2f to %.2f)   goal 1.8\n", threads.median, threads.least,
+              threads.greatest);
+}
+
+}  // namespace
+}  // namespace watchword
+
+int main(int argc, char** argv) {
+  watchword::Settings settings;
+  CLI::App app("Measures what it takes to check a credential.");
+  app.add_option("--revocations", settings.revocations, "How many are in force")->capture_default_str();
+  app.add_option("--rounds", settings.rounds, "How often each thing is measured")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  watchword::MeasureCached(settings);
+  for (const auto algorithm :
+       {watchword::Algorithm::kEs256, watchword::Algorithm::kEdDsa, watchword::Algorithm::kRs256}) {
+    watchword::MeasureUncached(algorithm, settings);
+  }
+}
