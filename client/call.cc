@@ -9,6 +9,7 @@
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "watchword/base/reason.h"
+#include "watchword/credentials/call_credentials.h"
 
 namespace watchword {
 namespace {
@@ -36,11 +37,6 @@ std::string ReasonInMessage(absl::string_view message) {
   return std::string(word);
 }
 
-bool IsB64TokenCharacter(char c) {
-  return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
-         absl::string_view("-._~+/=").find(c) != absl::string_view::npos;
-}
-
 }  // namespace
 
 absl::Status FromGrpcStatus(const grpc::Status& status) {
@@ -64,9 +60,7 @@ bool IsCallError(const absl::Status& status) { return status.GetPayload(kCallPay
 absl::Status PrepareContext(const CallOptions& options, grpc::ClientContext& context) {
   context.set_deadline(absl::ToChronoTime(absl::Now() + options.timeout));
   if (options.bearer.empty()) return absl::OkStatus();
-  for (const char c : options.bearer) {
-    if (!IsB64TokenCharacter(c)) return absl::InvalidArgumentError("the credential has a character that none can have");
-  }
+  if (auto status = CheckBearer(options.bearer); !status.ok()) return status;
   context.AddMetadata("authorization", absl::StrCat("Bearer ", options.bearer));
   return absl::OkStatus();
 }

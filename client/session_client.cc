@@ -9,6 +9,14 @@ namespace {
 
 using Stub = v1::AuthService::StubInterface;
 
+v1::LogoutRequest LogoutRequestOf(absl::string_view refresh_token, const LogoutScope& scope) {
+  v1::LogoutRequest request;
+  request.set_refresh_token(std::string(refresh_token));
+  request.set_all_sessions(scope.all_sessions);
+  request.set_wait_for_verifiers(scope.wait_for_verifiers);
+  return request;
+}
+
 }  // namespace
 
 SessionClient::SessionClient(const std::shared_ptr<grpc::ChannelInterface>& channel, absl::Duration timeout)
@@ -35,17 +43,13 @@ absl::StatusOr<v1::ValidateResponse> SessionClient::ValidateFor(absl::string_vie
   return Call(*stub_, &Stub::Validate, request, {timeout_, bearer});
 }
 
-absl::Status SessionClient::Logout(absl::string_view bearer, bool all_sessions) {
-  v1::LogoutRequest request;
-  request.set_all_sessions(all_sessions);
-  return Call(*stub_, &Stub::Logout, request, {timeout_, bearer}).status();
+absl::StatusOr<v1::LogoutResponse> SessionClient::Logout(absl::string_view bearer, const LogoutScope& scope) {
+  return Call(*stub_, &Stub::Logout, LogoutRequestOf("", scope), {timeout_, bearer});
 }
 
-absl::Status SessionClient::LogoutByRefreshToken(absl::string_view refresh_token, bool all_sessions) {
-  v1::LogoutRequest request;
-  request.set_refresh_token(std::string(refresh_token));
-  request.set_all_sessions(all_sessions);
-  return Call(*stub_, &Stub::Logout, request, {timeout_}).status();
+absl::StatusOr<v1::LogoutResponse> SessionClient::LogoutByRefreshToken(absl::string_view refresh_token,
+                                                                       const LogoutScope& scope) {
+  return Call(*stub_, &Stub::Logout, LogoutRequestOf(refresh_token, scope), {timeout_});
 }
 
 }  // namespace watchword

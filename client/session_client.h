@@ -12,6 +12,12 @@
 
 namespace watchword {
 
+// How far a logout goes.
+struct LogoutScope {
+  bool all_sessions = false;        // every session of the principal, not only this one
+  bool wait_for_verifiers = false;  // until every live verifier has acknowledged it, or shortly before the deadline
+};
+
 // Calls AuthService. Each call has the deadline `timeout`; errors are those of the server (see auth.proto), as
 // FromGrpcStatus gives them.
 //
@@ -32,10 +38,10 @@ class SessionClient {
   absl::StatusOr<v1::ValidateResponse> ValidateFor(absl::string_view bearer, absl::string_view credential);
 
   // Ends the session of a credential, or all of its principal's.
-  absl::Status Logout(absl::string_view bearer, bool all_sessions);
+  absl::StatusOr<v1::LogoutResponse> Logout(absl::string_view bearer, const LogoutScope& scope);
 
   // Ends the session of a refresh token, or all of its principal's.
-  absl::Status LogoutByRefreshToken(absl::string_view refresh_token, bool all_sessions);
+  absl::StatusOr<v1::LogoutResponse> LogoutByRefreshToken(absl::string_view refresh_token, const LogoutScope& scope);
 
  private:
   const std::unique_ptr<v1::AuthService::StubInterface> stub_;

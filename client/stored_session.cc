@@ -76,17 +76,17 @@ absl::StatusOr<StoredLogin> StoredSession::Refresh() {
   return RenewAccessToken(*std::move(login));
 }
 
-absl::Status StoredSession::Logout(bool all_sessions) {
+absl::StatusOr<v1::LogoutResponse> StoredSession::Logout(const LogoutScope& scope) {
   const auto lock = Lock();
   if (!lock.ok()) return lock.status();
   const auto login = Load();
   if (!login.ok()) return login.status();
   // By refresh token where there is one: an old access token may be of a key that the server has forgotten.
-  const absl::Status ended = login->is_session_token()
-                                 ? client_.Logout(login->credential, all_sessions)
-                                 : client_.LogoutByRefreshToken(login->refresh_token, all_sessions);
+  auto ended = login->is_session_token() ? client_.Logout(login->credential, scope)
+                                         : client_.LogoutByRefreshToken(login->refresh_token, scope);
   if (!ended.ok()) return ended;
-  return folder_.Remove(address_, username_);
+  if (auto status = folder_.Remove(address_, username_); !status.ok()) return status;
+  return ended;
 }
 
 absl::StatusOr<FileLock> StoredSession::Lock() const { return folder_.Lock(address_, username_, lock_timeout_); }

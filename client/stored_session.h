@@ -38,7 +38,7 @@ class StoredSession {
 
   // Ends the session, or all of its principal's, and forgets the login. If the server fails, the login is kept, so that
   // the session is not left alive with nobody able to end it.
-  absl::Status Logout(bool all_sessions);
+  absl::StatusOr<v1::LogoutResponse> Logout(const LogoutScope& scope);
 
  private:
   absl::StatusOr<FileLock> Lock() const;

@@ -122,11 +122,17 @@ wait_for() {
 
 start_servers() {
   echo
-  tell "Starting the server, with the embedded store and a first administrator, and the example service:"
+  tell "Starting the server, with the embedded store and a first administrator:"
   start watchwordd watchwordd --listen "$auth" --ops-listen "$ops" --data-dir "$state/data" --issuer "http://$auth" \
     --bootstrap-admin admin
   wait_for watchwordd watchword health watchword.v1.AuthService
-  start orders orders --listen "$orders" --auth-service "$auth" --issuer "http://$auth"
+  echo
+  tell "The administrator, whose password the server has generated, makes an account for the service, which watches with"
+  tell "it who logs out; then the service starts."
+  step '' "watchword login admin --scope watchword.admin --password-stdin <$state/data/bootstrap-admin-password"
+  step '' "watchword service-account add orders --scope watchword.verifier --out $state/orders-account"
+  start orders orders --listen "$orders" --auth-service "$auth" --issuer "http://$auth" \
+    --service-account "$state/orders-account"
   wait_for orders orders_client "$orders" status
 }
 
@@ -147,8 +153,7 @@ step() {
 make_demo_user() {
   (umask 077 && od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$state/demo-password")
   echo
-  tell "The administrator, whose password the server has generated, makes a user."
-  step '' "watchword login admin --scope watchword.admin --password-stdin <$state/data/bootstrap-admin-password"
+  tell "The administrator makes a user."
   step '' "watchword user add demo --scope orders.read --scope orders.write --password-stdin <$state/demo-password"
   step '' 'watchword logout'
 }
@@ -174,8 +179,8 @@ walk() {
   tell "3. Whoever holds a credential may ask the server what it is worth."
   step 'demo' 'watchword validate'
   echo
-  tell "4. The user logs out."
-  step '' 'watchword logout'
+  tell "4. The user logs out, and waits until the service has acknowledged it."
+  step '1 of 1' 'watchword logout --wait'
   echo
   tell "5. At once, the service refuses the same credential, though it has not expired."
   step 'UNAUTHENTICATED|Unauthenticated' "$call" --refused

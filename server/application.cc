@@ -1,5 +1,6 @@
 #include "server/application.h"
 
+#include <algorithm>
 #include <climits>
 #include <optional>
 #include <utility>
@@ -28,6 +29,7 @@
 #include "server/service/session_cache.h"
 #include "server/service/sessions.h"
 #include "server/service/validate.h"
+#include "server/service/verifiers.h"
 #include "server/store_sqlite/sqlite_store.h"
 #include "server/transport/admin_handlers.h"
 #include "server/transport/auth_handlers.h"
@@ -121,6 +123,7 @@ struct Application::Parts {
   std::unique_ptr<Executor> store_executor;
   std::unique_ptr<Executor> hash_executor;
   std::unique_ptr<Feed> feed;
+  std::optional<Verifiers> verifiers;
   std::optional<Environment> environment;
   std::optional<SessionCache> session_cache;
   std::optional<LoginCommand> login;
@@ -174,6 +177,7 @@ absl::Status Application::Parts::StartServices() {
   feed = std::make_unique<Feed>(store->revocations(), trust, clock, log);
   if (auto status = feed->Start(); !status.ok()) return status;
 
+  verifiers.emplace(*feed, clock, settings.access_token_ttl);
   environment.emplace(Environment{.settings = settings,
                                   .store = *store,
                                   .store_executor = *store_executor,
@@ -182,6 +186,7 @@ absl::Status Application::Parts::StartServices() {
                                   .keys = *keys,
                                   .trust = trust,
                                   .feed = *feed,
+                                  .verifiers = *verifiers,
                                   .clock = clock,
                                   .random = random,
                                   .log = log});
@@ -261,7 +266,16 @@ void Application::Parts::AddMetrics() {
   metrics.AddGauge("watchword_store_queue_length", "Store calls that wait for a thread",
                    [this] { return static_cast<double>(store_executor->queued()); });
   metrics.AddGauge("watchword_feed_verifiers", "Verifiers on the trust feed of this server",
-                   [this] { return static_cast<double>(feed->listeners()); });
+                   [this] { return static_cast<double>(verifiers->TallyOf(0).live); });
+  metrics.AddGauge("watchword_feed_verifiers_lost",
+                   "Verifiers whose feed ended within the lifetime of an access token and that have not come back",
+                   [this] { return static_cast<double>(verifiers->TallyOf(0).lost); });
+  metrics.AddGauge("watchword_feed_lag_entries",
+                   "How many entries of the revocation log the verifier that is furthest behind has not acknowledged",
+                   [this] {
+                     const uint64_t head = feed->position().head_seq;
+                     return static_cast<double>(head - std::min(head, verifiers->LeastAcknowledged()));
+                   });
   metrics.AddGauge("watchword_revocation_log_head_seq",
                    "The last entry of the revocation log that this server has read",
                    [this] { return static_cast<double>(feed->position().head_seq); });

@@ -34,6 +34,7 @@ void AddLoginCommands(CLI::App& app, Action& chosen);     // login, token, refre
 void AddIdentityCommands(CLI::App& app, Action& chosen);  // whoami, validate
 void AddUserCommands(CLI::App& app, Action& chosen);      // user …
 void AddSessionCommands(CLI::App& app, Action& chosen);   // session …, key …
+void AddServiceCommands(CLI::App& app, Action& chosen);   // service-account …, rules
 void AddCheckCommands(CLI::App& app, Action& chosen);     // health, verify
 
 }  // namespace watchword

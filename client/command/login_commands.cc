@@ -17,6 +17,7 @@ struct LoginOptions {
 };
 
 struct LogoutOptions {
+  bool wait = false;
   bool all = false;
 };
 
@@ -82,8 +83,13 @@ absl::StatusOr<ExitCode> Refresh(Context& context) {
 absl::StatusOr<ExitCode> Logout(Context& context, const LogoutOptions& options) {
   const auto session = context.Session();
   if (!session.ok()) return session.status();
-  if (auto status = (*session)->Logout(options.all); !status.ok()) return status;
+  const auto ended = (*session)->Logout({.all_sessions = options.all, .wait_for_verifiers = options.wait});
+  if (!ended.ok()) return ended.status();
   context.Say(options.all ? "logged out of all sessions" : "logged out");
+  if (options.wait) {
+    context.Say(absl::StrCat(ended->verifiers_acknowledged(), " of ", ended->verifiers_live(),
+                             " services that watch have acknowledged it, ", ended->verifiers_lost(), " are lost"));
+  }
   return kExitDone;
 }
 
@@ -108,6 +114,7 @@ void AddLoginCommands(CLI::App& app, Action& chosen) {
   auto logout = std::make_shared<LogoutOptions>();
   command = app.add_subcommand("logout", "End the session and forget the login");
   command->add_flag("--all", logout->all, "End all sessions of the user, everywhere");
+  command->add_flag("--wait", logout->wait, "Wait until every service that watches has acknowledged it");
   OnParsed(command, chosen, logout, Logout);
 }
 

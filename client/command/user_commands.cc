@@ -18,6 +18,7 @@ struct UserOptions {
 
 nlohmann::ordered_json ToJson(const v1::User& user) {
   return {{"username", user.principal().username()},
+          {"kind", user.principal().kind() == v1::PRINCIPAL_KIND_SERVICE_ACCOUNT ? "service account" : "user"},
           {"subject", user.principal().subject()},
           {"disabled", user.disabled()},
           {"created_at", TimeText(user.created_at())},

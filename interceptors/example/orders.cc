@@ -5,10 +5,12 @@
 #include <grpcpp/grpcpp.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <csignal>
 #include <iostream>
 
 #include "orders.grpc.pb.h"
+#include "watchword/client/token_source.h"
 #include "watchword/gate/caller.h"
 #include "watchword/gate/gate.h"
 
@@ -30,6 +32,30 @@ class OrdersService final : public orders::v1::OrdersService::CallbackService {
   grpc::ServerUnaryReactor* CancelOrder(grpc::CallbackServerContext* context, const orders::v1::CancelOrderRequest*,
                                         orders::v1::CancelOrderResponse* response) override {
     return Answer(context, [response](const std::string& caller) { response->set_cancelled_by(caller); });
+  }
+
+  // Says what there is and then stays open; the gate ends it with the caller's session.
+  grpc::ServerWriteReactor<orders::v1::WatchOrdersResponse>* WatchOrders(
+      grpc::CallbackServerContext*, const orders::v1::WatchOrdersRequest*) override {
+    class Watch final : public grpc::ServerWriteReactor<orders::v1::WatchOrdersResponse> {
+     public:
+      Watch() {
+        response_.add_orders("a pot of tea");
+        StartWrite(&response_);
+      }
+      void OnWriteDone(bool) override { FinishIfBoth(); }
+      void OnCancel() override { FinishIfBoth(); }
+      void OnDone() override { delete this; }
+
+     private:
+      // gRPC wants the write to be over first.
+      void FinishIfBoth() {
+        if (++events_ == 2) Finish(grpc::Status::CANCELLED);
+      }
+      orders::v1::WatchOrdersResponse response_;
+      std::atomic<int> events_{0};
+    };
+    return new Watch();
   }
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context, const orders::v1::GetStatusRequest*,
@@ -54,14 +80,20 @@ class OrdersService final : public orders::v1::OrdersService::CallbackService {
   const watchword::Gate& gate_;
 };
 
+int Fail(const absl::Status& status) {
+  std::cerr << "orders: " << status.message() << "\n";
+  return 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string listen = "127.0.0.1:7080", auth_service = "127.0.0.1:7070", issuer = "http://127.0.0.1:7070";
+  std::string listen = "127.0.0.1:7080", auth_service = "127.0.0.1:7070", issuer = "http://127.0.0.1:7070", account;
   CLI::App app("A small service that is protected by Watchword.");
   app.add_option("--listen", listen, "Where to listen")->capture_default_str();
   app.add_option("--auth-service", auth_service, "The auth service's address")->capture_default_str();
   app.add_option("--issuer", issuer, "The auth service's --issuer")->capture_default_str();
+  app.add_option("--service-account", account, "The file that `watchword service-account add` has written")->required();
   CLI11_PARSE(app, argc, argv);
 
   sigset_t signals;  // blocked here, before there are other threads, and waited for below
@@ -70,14 +102,16 @@ int main(int argc, char** argv) {
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-  const auto gate = watchword::Gate::Create(
-      {.issuer = issuer,
-       .audiences = {"orders"},
-       .auth_service = watchword::ConnectToAuthService(auth_service, grpc::InsecureChannelCredentials())});
-  if (!gate.ok()) {
-    std::cerr << gate.status().message() << "\n";
-    return 1;
-  }
+  // In plaintext, for loopback only.
+  const auto channel = watchword::ConnectToAuthService(auth_service, grpc::InsecureChannelCredentials());
+  auto self = watchword::MakeServiceAccountTokenSource(channel, account);
+  if (!self.ok()) return Fail(self.status());
+  const auto gate = watchword::Gate::Create({.issuer = issuer,
+                                             .audiences = {"orders"},
+                                             .auth_service = channel,
+                                             .token_source = *std::move(self),
+                                             .allow_plaintext_tokens = true});
+  if (!gate.ok()) return Fail(gate.status());
 
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();

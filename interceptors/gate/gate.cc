@@ -38,7 +38,11 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(Options options) {
   if (!IsVerifierName(name)) return absl::InvalidArgumentError("name: must be 1 to 255 visible ASCII characters");
   std::unique_ptr<Gate> gate(new Gate(*std::move(admission), trust, options));
   gate->feed_ =
-      std::make_unique<FeedClient>(options.auth_service, FeedClient::Options{.verifier = name}, *trust, *options.log);
+      std::make_unique<FeedClient>(options.auth_service,
+                                   FeedClient::Options{.verifier = name,
+                                                       .token_source = options.token_source,
+                                                       .allow_plaintext_tokens = options.allow_plaintext_tokens},
+                                   *trust, *options.log);
   return gate;
 }
 

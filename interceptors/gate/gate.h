@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "watchword/base/clock.h"
 #include "watchword/base/log.h"
+#include "watchword/credentials/token_source.h"
 #include "watchword/gate/gate_metrics.h"
 #include "watchword/gate/port_security.h"
 #include "watchword/policy/method_rules.h"
@@ -53,6 +54,11 @@ class Gate {
     std::vector<std::string> audiences;
     // Where the trust feed comes from. Required for Create.
     std::shared_ptr<grpc::ChannelInterface> auth_service;
+    // What the gate shows to the auth service: the credential of an account with the scope `watchword.verifier`. Null
+    // if the channel itself carries one.
+    std::shared_ptr<TokenSource> token_source;
+    // Whether it may be sent without TLS: on loopback, or where a mesh protects the way.
+    bool allow_plaintext_tokens = false;
     // What this verifier is called in the auth service's logs, up to 255 visible ASCII characters; the first audience
     // if empty.
     std::string name;

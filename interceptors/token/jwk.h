@@ -58,6 +58,9 @@ class KeySet {
   // The key, or nullptr. Valid as long as this set.
   const VerificationKey* Find(absl::string_view key_id) const;
 
+  // The ids of the keys, in order.
+  std::vector<std::string> key_ids() const;
+
   bool empty() const { return keys_.empty(); }
   size_t size() const { return keys_.size(); }
 

@@ -114,4 +114,11 @@ const VerificationKey* KeySet::Find(absl::string_view key_id) const {
   return found == keys_.end() ? nullptr : &found->second;
 }
 
+std::vector<std::string> KeySet::key_ids() const {
+  std::vector<std::string> ids;
+  for (const auto& [id, key] : keys_) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
 }  // namespace watchword

@@ -12,9 +12,11 @@ namespace watchword {
 // scanners find leaked tokens; it protects nothing.
 inline constexpr absl::string_view kSessionTokenPrefix = "ww_s_";
 inline constexpr absl::string_view kRefreshTokenPrefix = "ww_r_";
+inline constexpr absl::string_view kServiceSecretPrefix = "ww_k_";
 
 // Sizes of the content in bytes.
-inline constexpr size_t kSessionTokenContentSize = 32;  // random
+inline constexpr size_t kSessionTokenContentSize = 32;   // random
+inline constexpr size_t kServiceSecretContentSize = 32;  // random
 
 // The text of an opaque token.
 std::string FormatOpaqueToken(absl::string_view prefix, absl::string_view content);

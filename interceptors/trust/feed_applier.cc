@@ -58,7 +58,16 @@ Jwk ToJwk(const v1::Jwk& jwk) {
 
 absl::Time FeedApplier::forgetting_time() const { return std::min(server_time_, trust_.clock().Now()); }
 
+std::optional<v1::Acknowledgement> FeedApplier::acknowledgement() const {
+  if (!following_ || in_snapshot_ || !ready()) return std::nullopt;
+  v1::Acknowledgement acknowledgement;
+  acknowledgement.set_seq(last_seq_);
+  for (std::string& id : trust_.keys()->key_ids()) acknowledgement.add_key_ids(std::move(id));
+  return acknowledgement;
+}
+
 v1::Hello FeedApplier::StartStream() {
+  following_ = false;
   in_snapshot_ = false;
   behind_at_.reset();
   v1::Hello hello;
@@ -114,6 +123,7 @@ absl::Status FeedApplier::ApplySnapshot(const v1::Snapshot& part) {
   epoch_ = part.epoch();
   last_seq_ = part.seq();
   has_snapshot_ = true;
+  following_ = true;
   trust_.NotePosition(last_seq_, last_seq_);
   if (waiting_keys_.has_value()) trust_.SetKeys(*std::exchange(waiting_keys_, std::nullopt));
   return absl::OkStatus();
@@ -132,6 +142,7 @@ absl::Status FeedApplier::ApplyRevocations(const v1::Revocations& revocations) {
     trust_.revocations().Add(*revocation, now);
     last_seq_ = entry.seq();
   }
+  following_ = true;
   trust_.NotePosition(last_seq_, std::max(last_seq_, trust_.head_seq()));
   return absl::OkStatus();
 }
@@ -140,6 +151,7 @@ absl::Status FeedApplier::ApplyHeartbeat(const v1::Heartbeat& heartbeat) {
   trust_.NoteHeartbeat();
   server_time_ = ToTime(heartbeat.server_time());
   trust_.NotePosition(last_seq_, std::max(last_seq_, heartbeat.head_seq()));
+  following_ = following_ || (has_snapshot_ && !in_snapshot_);
   if (!has_snapshot_ || in_snapshot_ || heartbeat.head_seq() <= last_seq_) {
     behind_at_.reset();
     return absl::OkStatus();

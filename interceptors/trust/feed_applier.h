@@ -34,6 +34,10 @@ class FeedApplier {
   // for that: it is refused whole and logged, and the old one stays.
   absl::Status Apply(const v1::WatchResponse& response);
 
+  // What has been applied, all of it; nothing before the stream's own snapshot, entries or heartbeat have shown that
+  // the cursor is of the server's epoch.
+  std::optional<v1::Acknowledgement> acknowledgement() const;
+
   // Whether keys and a first snapshot have been applied.
   bool ready() const { return trust_.keys_version() != 0; }
 
@@ -55,6 +59,7 @@ class FeedApplier {
   bool has_snapshot_ = false;
   std::string epoch_;
   uint64_t last_seq_ = 0;
+  bool following_ = false;    // this stream has come to where the log goes on from the cursor
   bool in_snapshot_ = false;  // some parts have come, the last has not
   absl::Time server_time_ = absl::InfinitePast();
   std::optional<uint64_t> behind_at_;  // `last_seq_` at the last heartbeat, if that was ahead of it

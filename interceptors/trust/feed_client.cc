@@ -1,7 +1,10 @@
 #include "watchword/trust/feed_client.h"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -11,19 +14,36 @@
 #include "watchword/base/clock.h"
 #include "watchword/base/mutex.h"
 #include "watchword/base/random.h"
+#include "watchword/credentials/call_credentials.h"
 #include "watchword/trust/feed_applier.h"
 #include "watchword/v1/trust.grpc.pb.h"
+#include "watchword/v1/verifier.grpc.pb.h"
 
 namespace watchword {
 namespace {
 
 constexpr absl::Duration kDropExpiredEvery = absl::Minutes(1);
+constexpr absl::Duration kRejectAtMostEvery = absl::Seconds(30);
+
+std::shared_ptr<grpc::CallCredentials> CredentialsOf(const FeedClient::Options& options) {
+  if (options.token_source == nullptr) return nullptr;
+  return options.allow_plaintext_tokens ? TokenCallCredentials(options.token_source, AllowPlaintextTokens())
+                                        : TokenCallCredentials(options.token_source);
+}
 
 // A random part of `limit` ("full jitter"), so that verifiers which lost the same server do not come back together.
 absl::Duration Jittered(absl::Duration limit) {
   uint32_t random = 0;
   if (!SystemRandom().Fill(absl::MakeSpan(reinterpret_cast<uint8_t*>(&random), sizeof random)).ok()) return limit;
   return limit * (random / 4294967296.0);
+}
+
+// Tells this process from others of the same name; nothing secret, so that without randomness all are told apart by
+// nothing.
+std::string MakeInstance() {
+  std::array<uint8_t, 16> bytes{};
+  if (!SystemRandom().Fill(absl::MakeSpan(bytes)).ok()) return "";
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 }  // namespace
@@ -34,6 +54,7 @@ class FeedClient::Impl {
  public:
   Impl(std::shared_ptr<grpc::ChannelInterface> channel, Options options, TrustState& trust, Logger& log)
       : stub_(v1::TrustService::NewStub(channel)),
+        renewer_(v1::VerifierService::NewStub(channel)),
         options_(std::move(options)),
         trust_(trust),
         log_(log),
@@ -44,6 +65,7 @@ class FeedClient::Impl {
     {
       MutexLock lock(mutex_);
       stopping_ = true;
+      if (renewing_ != nullptr) renewing_->TryCancel();
       changed_.NotifyAll();
     }
     thread_.join();
@@ -75,6 +97,11 @@ class FeedClient::Impl {
   bool RunStream();
   bool WaitWhileLive();
   void DropExpiredIfDue();
+  void RenewIfDue();
+  void RejectTokenIfRefused(const grpc::Status& status);
+  void Prepare(grpc::ClientContext& context) const {
+    if (credentials_ != nullptr) context.set_credentials(credentials_);
+  }
   void Pause(absl::Duration pause);
 
   bool stopping() {
@@ -103,17 +130,23 @@ class FeedClient::Impl {
   }
 
   const std::unique_ptr<v1::TrustService::Stub> stub_;
+  const std::unique_ptr<v1::VerifierService::Stub> renewer_;
   const Options options_;
+  const std::shared_ptr<grpc::CallCredentials> credentials_ = CredentialsOf(options_);
+  const std::string instance_ = MakeInstance();
   TrustState& trust_;
   Logger& log_;
   FeedApplier applier_;  // touched by the stream while there is one, else by the thread
-  absl::Duration dropped_expired_at_ = SystemClock().SinceBoot();  // touched by the thread
+  absl::Duration dropped_expired_at_ = SystemClock().SinceBoot();  // these two are touched by the thread
+  absl::Duration renewed_at_;
+  absl::Duration rejected_at_ = -absl::InfiniteDuration();
 
   Mutex mutex_;
   CondVar changed_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool stream_ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool ready_ ABSL_GUARDED_BY(mutex_) = false;
+  grpc::ClientContext* renewing_ ABSL_GUARDED_BY(mutex_) = nullptr;  // while a Renew is under way
   absl::Duration heard_at_ ABSL_GUARDED_BY(mutex_);
   absl::Time forgetting_time_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 
@@ -124,13 +157,15 @@ class FeedClient::Impl {
 class FeedClient::Impl::Stream final : public grpc::ClientBidiReactor<v1::WatchRequest, v1::WatchResponse> {
  public:
   explicit Stream(Impl& impl) : impl_(impl) {
-    *hello_.mutable_hello() = impl_.applier_.StartStream();
-    hello_.mutable_hello()->set_verifier(impl_.options_.verifier);
+    *request_.mutable_hello() = impl_.applier_.StartStream();
+    request_.mutable_hello()->set_verifier(impl_.options_.verifier);
+    request_.mutable_hello()->set_instance(impl_.instance_);
+    impl_.Prepare(context_);
   }
 
   void Start() {
     impl_.stub_->async()->Watch(&context_, this);
-    StartWrite(&hello_);
+    StartWrite(&request_);
     StartRead(&response_);
     StartCall();
   }
@@ -143,7 +178,17 @@ class FeedClient::Impl::Stream final : public grpc::ClientBidiReactor<v1::WatchR
     if (!rejected_.ok()) return Cancel();
     healthy_ = healthy_ || response_.has_heartbeat();
     impl_.OnStreamHeard();
+    Acknowledge();
     StartRead(&response_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    {
+      MutexLock lock(mutex_);
+      writing_ = false;
+      if (!ok) due_.reset();
+    }
+    WriteWhatIsDue();
   }
 
   void OnDone(const grpc::Status& status) override {
@@ -151,7 +196,32 @@ class FeedClient::Impl::Stream final : public grpc::ClientBidiReactor<v1::WatchR
     impl_.OnStreamEnded();
   }
 
+  // Once what a message says is applied. If the one before is still being written, the newest takes its turn.
+  void Acknowledge() {
+    auto acknowledgement = impl_.applier_.acknowledgement();
+    if (!acknowledgement.has_value()) return;
+    std::string encoded = acknowledgement->SerializeAsString();
+    if (encoded == acknowledged_) return;
+    acknowledged_ = std::move(encoded);
+    {
+      MutexLock lock(mutex_);
+      due_ = *std::move(acknowledgement);
+    }
+    WriteWhatIsDue();
+  }
+
+  void WriteWhatIsDue() {
+    {
+      MutexLock lock(mutex_);
+      if (writing_ || !due_.has_value()) return;
+      writing_ = true;
+      *request_.mutable_acknowledgement() = *std::exchange(due_, std::nullopt);
+    }
+    StartWrite(&request_);
+  }
+
   // For when it has ended.
+  const grpc::Status& status() const { return status_; }
   bool healthy() const { return healthy_; }
   std::string EndReason() const {
     if (!rejected_.ok()) return std::string(rejected_.message());
@@ -161,8 +231,12 @@ class FeedClient::Impl::Stream final : public grpc::ClientBidiReactor<v1::WatchR
  private:
   Impl& impl_;
   grpc::ClientContext context_;
-  v1::WatchRequest hello_;
+  v1::WatchRequest request_;  // belongs to the write under way
   v1::WatchResponse response_;
+  std::string acknowledged_;  // what was acknowledged last, as bytes
+  Mutex mutex_;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = true;  // the hello
+  std::optional<v1::Acknowledgement> due_ ABSL_GUARDED_BY(mutex_);
   absl::Status rejected_;
   bool healthy_ = false;
   grpc::Status status_;
@@ -177,7 +251,11 @@ bool FeedClient::Impl::RunStream() {
   }
   Stream stream(*this);
   stream.Start();
-  while (WaitWhileLive()) DropExpiredIfDue();
+  renewed_at_ = SystemClock().SinceBoot();
+  while (WaitWhileLive()) {
+    DropExpiredIfDue();
+    RenewIfDue();
+  }
   const bool silent = !ended_or_stopping();
   stream.Cancel();  // of no effect if it has ended by itself
   {
@@ -187,7 +265,22 @@ bool FeedClient::Impl::RunStream() {
   if (!stopping()) {
     log_.Warning("trust feed lost, connecting again", {{"reason", silent ? "silence" : stream.EndReason()}});
   }
+  RejectTokenIfRefused(stream.status());
   return stream.healthy();
+}
+
+// The session of our own credential may have been ended: another login may mend that. Not for ever, one after the
+// other.
+void FeedClient::Impl::RejectTokenIfRefused(const grpc::Status& status) {
+  const absl::Duration now = SystemClock().SinceBoot();
+  if (options_.token_source == nullptr || status.error_code() != grpc::StatusCode::UNAUTHENTICATED ||
+      now - rejected_at_ < kRejectAtMostEvery) {
+    return;
+  }
+  rejected_at_ = now;
+  if (const auto token = options_.token_source->GetToken(absl::ZeroDuration()); token.ok()) {
+    options_.token_source->Reject(*token);
+  }
 }
 
 // Waits for something to happen; false if the stream has ended or must be ended.
@@ -209,6 +302,30 @@ void FeedClient::Impl::DropExpiredIfDue() {
     forgetting_time = forgetting_time_;
   }
   trust_.revocations().DropExpired(forgetting_time);
+}
+
+// The server ends a stream when the credential that it began with expires. Waits for the answer: nothing else is due
+// meanwhile.
+void FeedClient::Impl::RenewIfDue() {
+  const absl::Duration now = SystemClock().SinceBoot();
+  if (credentials_ == nullptr || now - renewed_at_ < options_.renew_every) return;
+  renewed_at_ = now;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(1));
+  Prepare(context);
+  {
+    MutexLock lock(mutex_);
+    if (stopping_) return;
+    renewing_ = &context;
+  }
+  v1::RenewResponse response;
+  const grpc::Status status = renewer_->Renew(&context, v1::RenewRequest(), &response);
+  MutexLock lock(mutex_);
+  renewing_ = nullptr;
+  if (!status.ok() && !stopping_) {
+    log_.Warning("the trust feed could not be renewed; it is connected again when its credential expires",
+                 {{"error", status.error_message()}});
+  }
 }
 
 void FeedClient::Impl::Pause(absl::Duration pause) {

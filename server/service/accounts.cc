@@ -1,5 +1,6 @@
 #include "server/service/accounts.h"
 
+#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,7 @@
 #include "server/service/feed.h"
 #include "server/service/on_executor.h"
 #include "watchword/base/reason.h"
+#include "watchword/token/opaque_token.h"
 
 namespace watchword {
 namespace {
@@ -60,12 +62,13 @@ void HashThen(const Environment& environment, Secret password, absl::Time deadli
       });
 }
 
-absl::StatusOr<PrincipalRecord> CreateUser(const Environment& environment, std::string name,
-                                           std::vector<std::string> scopes, std::string hash) {
+absl::StatusOr<PrincipalRecord> CreatePrincipal(const Environment& environment, PrincipalKind kind, std::string name,
+                                                std::vector<std::string> scopes, std::string hash) {
   const absl::Time now = absl::FromUnixMicros(absl::ToUnixMicros(environment.clock.Now()));  // as stored
   absl::StatusOr<Uuid> id = Uuid::NewV7(now, environment.random);
   if (!id.ok()) return id.status();
   PrincipalRecord principal{.id = *id,
+                            .kind = kind,
                             .name = std::move(name),
                             .password_hash = std::move(hash),
                             .scopes = std::move(scopes),
@@ -73,11 +76,49 @@ absl::StatusOr<PrincipalRecord> CreateUser(const Environment& environment, std::
   const absl::Status status = environment.store.users().Create(principal);
   if (status.code() == absl::StatusCode::kAlreadyExists) {
     return ErrorWithReason(absl::StatusCode::kAlreadyExists, kUserExists,
-                           absl::StrCat("there is a user ", principal.name, " already"));
+                           absl::StrCat("there is an account ", principal.name, " already"));
   }
   if (!status.ok()) return StoreFailed(status);
-  environment.log.Info("user created", {{"user", principal.name}, {"subject", principal.id.ToString()}});
+  environment.log.Info(kind == PrincipalKind::kUser ? "user created" : "service account created",
+                       {{"user", principal.name}, {"subject", principal.id.ToString()}});
   return principal;
+}
+
+// Replaces the password of an account of this kind, which ends its sessions.
+absl::StatusOr<PrincipalRecord> ReplacePassword(const Environment& environment, PrincipalKind kind,
+                                                const std::string& username, const std::string& hash) {
+  absl::StatusOr<PrincipalRecord> principal = FindUser(environment, username);
+  if (!principal.ok()) return principal;
+  if (principal->kind != kind) {
+    return kind == PrincipalKind::kUser
+               ? ErrorWithReason(absl::StatusCode::kFailedPrecondition, kNotAUser,
+                                 absl::StrCat(principal->name, " is a service account: rotate its secret"))
+               : ErrorWithReason(absl::StatusCode::kFailedPrecondition, kNotAServiceAccount,
+                                 absl::StrCat(principal->name, " is a user: set the password"));
+  }
+  const absl::Time now = environment.clock.Now();
+  const auto revoked = environment.store.users().SetPassword(principal->id, hash, now, RevocationExpiresAt(now));
+  if (revoked.status().code() == absl::StatusCode::kNotFound) return NoSuchUser(principal->name);
+  if (!revoked.ok()) return StoreFailed(revoked.status());
+  environment.feed.Announce(*revoked);
+  environment.log.Info("password set", {{"user", principal->name}});
+  return principal;
+}
+
+absl::StatusOr<std::string> MakeSecret(RandomSource& random) {
+  std::array<uint8_t, kServiceSecretContentSize> bytes;
+  if (auto status = random.Fill(absl::MakeSpan(bytes)); !status.ok()) return status;
+  std::string secret =
+      FormatOpaqueToken(kServiceSecretPrefix, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  return secret;
+}
+
+// The answer to who asked for a secret.
+Done<PrincipalRecord> WithSecret(std::string secret, Done<Accounts::NewSecret> done) {
+  return [secret = std::move(secret), done = std::move(done)](absl::StatusOr<PrincipalRecord> account) mutable {
+    if (!account.ok()) return done(account.status());
+    done(Accounts::NewSecret{.account = *std::move(account), .secret = std::move(secret)});
+  };
 }
 
 }  // namespace
@@ -101,7 +142,7 @@ void Accounts::Create(std::string username, Secret password, std::vector<std::st
   HashThen(
       environment_, *std::move(canonical), deadline,
       [this, name = *std::move(name), scopes = std::move(scopes)](std::string hash) mutable {
-        return CreateUser(environment_, std::move(name), std::move(scopes), std::move(hash));
+        return CreatePrincipal(environment_, PrincipalKind::kUser, std::move(name), std::move(scopes), std::move(hash));
       },
       std::move(done));
 }
@@ -123,18 +164,40 @@ void Accounts::SetPassword(std::string username, Secret password, absl::Time dea
   if (!canonical.ok()) return done(canonical.status());
   HashThen(
       environment_, *std::move(canonical), deadline,
-      [this, username = std::move(username)](const std::string& hash) -> absl::StatusOr<PrincipalRecord> {
-        absl::StatusOr<PrincipalRecord> principal = FindUser(environment_, username);
-        if (!principal.ok()) return principal;
-        const absl::Time now = environment_.clock.Now();
-        const auto revoked = environment_.store.users().SetPassword(principal->id, hash, now, RevocationExpiresAt(now));
-        if (revoked.status().code() == absl::StatusCode::kNotFound) return NoSuchUser(principal->name);
-        if (!revoked.ok()) return StoreFailed(revoked.status());
-        environment_.feed.Announce(*revoked);
-        environment_.log.Info("password set", {{"user", principal->name}});
-        return principal;
+      [this, username = std::move(username)](const std::string& hash) {
+        return ReplacePassword(environment_, PrincipalKind::kUser, username, hash);
       },
       std::move(done));
+}
+
+void Accounts::CreateServiceAccount(std::string name, std::vector<std::string> scopes, absl::Time deadline,
+                                    Done<NewSecret> done) {
+  absl::StatusOr<std::string> canonical = CheckUsername(name);
+  if (!canonical.ok()) return done(canonical.status());
+  if (auto status = CheckScopes(scopes); !status.ok()) return done(status);
+  absl::StatusOr<std::string> secret = MakeSecret(environment_.random);
+  if (!secret.ok()) return done(secret.status());
+  Secret password = Secret::CopyOf(*secret);
+  HashThen(
+      environment_, std::move(password), deadline,
+      [this, name = *std::move(canonical), scopes = std::move(scopes)](std::string hash) mutable {
+        return CreatePrincipal(environment_, PrincipalKind::kServiceAccount, std::move(name), std::move(scopes),
+                               std::move(hash));
+      },
+      WithSecret(*std::move(secret), std::move(done)));
+}
+
+void Accounts::RotateSecret(std::string name, absl::Time deadline, Done<NewSecret> done) {
+  if (auto canonical = CheckUsername(name); !canonical.ok()) return done(canonical.status());
+  absl::StatusOr<std::string> secret = MakeSecret(environment_.random);
+  if (!secret.ok()) return done(secret.status());
+  Secret password = Secret::CopyOf(*secret);
+  HashThen(
+      environment_, std::move(password), deadline,
+      [this, name = std::move(name)](const std::string& hash) {
+        return ReplacePassword(environment_, PrincipalKind::kServiceAccount, name, hash);
+      },
+      WithSecret(*std::move(secret), std::move(done)));
 }
 
 void Accounts::SetDisabled(std::string username, bool disabled, absl::Time deadline, Done<PrincipalRecord> done) {

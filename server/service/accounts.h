@@ -23,10 +23,22 @@ class Accounts {
   void Create(std::string username, Secret password, std::vector<std::string> scopes, absl::Time deadline,
               Done<PrincipalRecord> done);
 
-  // Users with a name after `after`, at most `limit`.
+  struct NewSecret {
+    PrincipalRecord account;
+    std::string secret;  // its password, shown this once
+  };
+  // Adds a principal that is a program; its password is 32 random bytes as text. ALREADY_EXISTS (USER_EXISTS).
+  void CreateServiceAccount(std::string name, std::vector<std::string> scopes, absl::Time deadline,
+                            Done<NewSecret> done);
+
+  // Gives it another secret and ends all its sessions. NOT_FOUND (USER_NOT_FOUND), FAILED_PRECONDITION
+  // (NOT_A_SERVICE_ACCOUNT).
+  void RotateSecret(std::string name, absl::Time deadline, Done<NewSecret> done);
+
+  // Users and service accounts with a name after `after`, at most `limit`.
   void List(std::string after, size_t limit, absl::Time deadline, Done<std::vector<PrincipalRecord>> done);
 
-  // Sets a password and ends all sessions of the user. NOT_FOUND (USER_NOT_FOUND).
+  // Sets a password and ends all sessions of the user. NOT_FOUND (USER_NOT_FOUND), FAILED_PRECONDITION (NOT_A_USER).
   void SetPassword(std::string username, Secret password, absl::Time deadline, Done<PrincipalRecord> done);
 
   // Disabling ends all sessions of the user. NOT_FOUND (USER_NOT_FOUND).

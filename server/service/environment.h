@@ -16,6 +16,7 @@
 namespace watchword {
 
 class Feed;
+class Verifiers;
 
 // The rules that the operator set.
 struct Settings {
@@ -43,6 +44,7 @@ struct Environment {
   const KeyRing& keys;
   TrustState& trust;
   Feed& feed;
+  Verifiers& verifiers;
   const Clock& clock;
   RandomSource& random;
   Logger& log;

@@ -24,8 +24,11 @@ inline constexpr absl::string_view kOverloaded = "OVERLOADED";
 inline constexpr absl::string_view kStoreUnavailable = "STORE_UNAVAILABLE";
 // The server is stopping. UNAVAILABLE.
 inline constexpr absl::string_view kShuttingDown = "SHUTTING_DOWN";
-inline constexpr absl::string_view kUserExists = "USER_EXISTS";             // ALREADY_EXISTS
-inline constexpr absl::string_view kUserNotFound = "USER_NOT_FOUND";        // NOT_FOUND
+inline constexpr absl::string_view kUserExists = "USER_EXISTS";       // ALREADY_EXISTS
+inline constexpr absl::string_view kUserNotFound = "USER_NOT_FOUND";  // NOT_FOUND
+// The account is not of the kind that the call is about. FAILED_PRECONDITION.
+inline constexpr absl::string_view kNotAUser = "NOT_A_USER";
+inline constexpr absl::string_view kNotAServiceAccount = "NOT_A_SERVICE_ACCOUNT";
 inline constexpr absl::string_view kSessionNotFound = "SESSION_NOT_FOUND";  // NOT_FOUND
 
 // INVALID_ARGUMENT about one field of the request, by its name in the proto.

@@ -107,11 +107,6 @@ absl::StatusOr<std::vector<RevocationRecord>> Feed::RecentAfter(uint64_t seq, si
   return entries;
 }
 
-size_t Feed::listeners() const {
-  MutexLock lock(listeners_mutex_);
-  return listeners_.size();
-}
-
 absl::StatusOr<bool> Feed::Follow() {
   const uint64_t seq = position().head_seq;
   absl::StatusOr<std::vector<RevocationRecord>> entries = revocations_.ReadAfter(seq, kReadAtOnce);
@@ -146,6 +141,7 @@ void Feed::Run() {
       if (stopping_) return;
       poked_ = false;
     }
+    Tell(&Listener::OnTick);
     const absl::StatusOr<bool> news = Follow();
     if (news.ok() == failing) {
       failing = !news.ok();

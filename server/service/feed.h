@@ -37,6 +37,8 @@ class Feed {
     virtual void OnNews() = 0;
     // A second has passed and the log could be read during it.
     virtual void OnHeartbeat() = 0;
+    // At least every 50 ms, whether or not the log can be read. For what has to be done in time.
+    virtual void OnTick() {}
     // The feed has stopped.
     virtual void OnEnd() = 0;
   };
@@ -69,8 +71,6 @@ class Feed {
   // The entries after `seq` in order, at most `limit`, from memory. OUT_OF_RANGE if `seq` is older than what is kept
   // there: read the store.
   absl::StatusOr<std::vector<RevocationRecord>> RecentAfter(uint64_t seq, size_t limit) const;
-
-  size_t listeners() const;
 
  private:
   void Run();

@@ -1,5 +1,6 @@
 #include "server/service/logout.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -25,16 +26,30 @@ void LogoutCommand::Run(Request request, Done<Ended> done) {
     return done(InvalidField("refresh_token", absl::StrCat("must begin with ", kRefreshTokenPrefix)));
   }
   const absl::Time deadline = request.deadline;
-  OnExecutor<Ended>(
+  const bool wait = request.wait_for_verifiers;
+  OnExecutor<uint64_t>(
       environment_.store_executor, deadline, [this, request = std::move(request)] { return LogOut(request); },
-      std::move(done));
+      [this, deadline, wait, done = std::move(done)](const absl::StatusOr<uint64_t>& seq) mutable {
+        if (!seq.ok()) return done(seq.status());
+        if (!wait) return done(Ended{});
+        environment_.verifiers.WaitFor(*seq, std::min(deadline - kReplyMargin, environment_.clock.Now() + kMaxWait),
+                                       [done = std::move(done)](Ended tally) mutable { done(tally); });
+      });
 }
 
-absl::StatusOr<LogoutCommand::Ended> LogoutCommand::LogOut(const Request& request) {
+absl::StatusOr<uint64_t> LogoutCommand::LogOut(const Request& request) {
   const absl::StatusOr<std::optional<Target>> target = FindTarget(request);
   if (!target.ok()) return StoreFailed(target.status());
-  if (!target->has_value()) return Ended{};
-  return End(**target, request.all_sessions);
+  if (target->has_value()) {
+    const absl::StatusOr<std::optional<uint64_t>> ended = End(**target, request.all_sessions);
+    if (!ended.ok()) return ended.status();
+    if (ended->has_value()) return **ended;
+  }
+  // If it was ended before, by anybody, that is in the log already.
+  if (!request.wait_for_verifiers) return 0;
+  const absl::StatusOr<RevocationLog::Head> head = environment_.store.revocations().GetHead();
+  if (!head.ok()) return StoreFailed(head.status());
+  return head->seq;
 }
 
 absl::StatusOr<std::optional<LogoutCommand::Target>> LogoutCommand::FindTarget(const Request& request) {
@@ -65,24 +80,31 @@ absl::StatusOr<SessionView> LogoutCommand::FindSession(const Request& request) {
   return session.ok() ? sessions.Find(*session) : meaningless;
 }
 
-absl::StatusOr<LogoutCommand::Ended> LogoutCommand::End(const Target& target, bool all_sessions) {
+absl::StatusOr<std::optional<uint64_t>> LogoutCommand::End(const Target& target, bool all_sessions) {
   const absl::Time now = environment_.clock.Now();
+  std::optional<uint64_t> seq;
   absl::Status status;
   if (all_sessions) {
     const auto revoked = environment_.store.sessions().RevokeAll(target.principal, now, RevocationExpiresAt(now));
-    if (revoked.ok()) environment_.feed.Announce(*revoked);
+    if (revoked.ok()) {
+      environment_.feed.Announce(*revoked);
+      seq = revoked->seq;
+    }
     status = revoked.status();
   } else {
     const auto revoked = environment_.store.sessions().Revoke(target.session, now, RevocationExpiresAt(now));
-    if (revoked.ok() && revoked->newly_revoked) environment_.feed.Announce(revoked->revocation);
+    if (revoked.ok() && revoked->newly_revoked) {
+      environment_.feed.Announce(revoked->revocation);
+      seq = revoked->revocation.seq;
+    }
     status = revoked.status();
   }
-  if (status.code() == absl::StatusCode::kNotFound) return Ended{};  // expired and deleted meanwhile
+  if (status.code() == absl::StatusCode::kNotFound) return seq;  // expired and deleted meanwhile
   if (!status.ok()) return StoreFailed(status);
   environment_.log.Info("logout", {{"subject", target.principal.ToString()},
                                    {"session", target.session.ToString()},
                                    {"all_sessions", all_sessions ? "true" : "false"}});
-  return Ended{};
+  return seq;
 }
 
 }  // namespace watchword

@@ -15,7 +15,7 @@ namespace watchword {
 namespace {
 
 constexpr absl::string_view kValidateScope = "watchword.validate";
-constexpr size_t kRememberedUsernames = 65'536;
+constexpr size_t kRememberedPrincipals = 65'536;
 
 Validation Inactive(absl::string_view reason) { return Validation{.reason = std::string(reason)}; }
 
@@ -34,7 +34,7 @@ ValidateQuery::ValidateQuery(const Environment& environment, SessionCache& sessi
     : environment_(environment),
       sessions_(sessions),
       checker_(OwnTokens(environment.settings), environment.trust, environment.clock),
-      usernames_(kRememberedUsernames) {}
+      principals_(kRememberedPrincipals) {}
 
 void ValidateQuery::Run(std::string credential, absl::Time deadline, Done<Validation> done) {
   if (absl::StartsWith(credential, kSessionTokenPrefix)) {
@@ -72,15 +72,15 @@ void ValidateQuery::ValidateAccessToken(const std::string& credential, absl::Tim
   Validation validation{.active = true,
                         .kind = SessionKind::kAccessToken,
                         .subject = claims.subject,
-                        .username = claims.username,
                         .session_id = claims.session_id,
                         .audiences = claims.audiences,
                         .scopes = claims.scopes,
                         .expires_at = claims.expires_at};
-  if (validation.username.empty()) {
-    validation.username = usernames_.Find(claims.subject).value_or("");
+  if (const auto who = principals_.Find(claims.subject)) {
+    validation.username = who->name;
+    validation.principal_kind = who->kind;
+    return done(std::move(validation));
   }
-  if (!validation.username.empty()) return done(std::move(validation));
   OnExecutor<Validation>(
       environment_.store_executor, deadline,
       [this, validation = std::move(validation)]() mutable -> absl::StatusOr<Validation> {
@@ -88,8 +88,9 @@ void ValidateQuery::ValidateAccessToken(const std::string& credential, absl::Tim
         if (!id.ok()) return Inactive(kTokenInvalid);
         const absl::StatusOr<PrincipalRecord> principal = environment_.store.users().Find(*id);
         if (!principal.ok()) return StoreFailed(principal.status());
-        usernames_.Put(validation.subject, principal->name);
+        principals_.Put(validation.subject, {principal->name, principal->kind});
         validation.username = principal->name;
+        validation.principal_kind = principal->kind;
         return std::move(validation);
       },
       std::move(done));
@@ -125,6 +126,7 @@ Validation ValidateQuery::JudgeSession(SessionCache::Entry& entry, absl::Time no
                     .kind = SessionKind::kSessionToken,
                     .subject = principal.id.ToString(),
                     .username = principal.name,
+                    .principal_kind = principal.kind,
                     .session_id = session.id.ToString(),
                     .audiences = session.audiences,
                     .scopes = session.scopes,

@@ -20,6 +20,7 @@ struct Validation {
   SessionKind kind = SessionKind::kAccessToken;
   std::string subject;
   std::string username;
+  PrincipalKind principal_kind = PrincipalKind::kUser;
   std::string session_id;
   std::vector<std::string> audiences;
   std::vector<std::string> scopes;
@@ -27,7 +28,8 @@ struct Validation {
 };
 
 // Says whether a credential is good. Access tokens are judged by signature and trust state alone; a session token costs
-// one look-up the first time it is seen, and so does the name of a user whose token does not tell it.
+// one look-up the first time it is seen, and so does the principal of an access token, whose name and kind it does not
+// tell.
 //
 // Thread-safe.
 class ValidateQuery {
@@ -51,7 +53,11 @@ class ValidateQuery {
   const Environment environment_;
   SessionCache& sessions_;
   CredentialChecker checker_;
-  ShardedLruCache<std::string> usernames_;  // by subject: names never change
+  struct Who {
+    std::string name;
+    PrincipalKind kind = PrincipalKind::kUser;
+  };
+  ShardedLruCache<Who> principals_;  // by subject: neither ever changes
 };
 
 }  // namespace watchword

@@ -12,7 +12,7 @@ namespace watchword {
 
 // What the stores keep. Plain values. Times are kept to the microsecond, in UTC, between 1970 and 9999.
 
-enum class PrincipalKind { kUser = 1 };
+enum class PrincipalKind { kUser = 1, kServiceAccount = 2 };
 
 struct PrincipalRecord {
   Uuid id;

@@ -110,7 +110,7 @@ class RevocationLog {
   virtual ~RevocationLog() = default;
 
   struct Head {
-    std::string epoch;           // 16 bytes, made with the database
+    std::string epoch;           // 16 bytes; another one if entries may have been lost, as by putting back a backup
     uint64_t seq = 0;            // of the last entry; 0 before the first
     uint64_t compacted_seq = 0;  // entries up to this one may have been deleted
   };

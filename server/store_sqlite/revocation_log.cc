@@ -44,11 +44,11 @@ absl::Status AppendRevocation(Connection& connection, RevocationRecord& revocati
 }
 
 absl::StatusOr<RevocationLog::Head> SqliteRevocationLog::GetHead() {
-  return database_.Read([](Connection& connection) -> absl::StatusOr<Head> {
+  return database_.Read([this](Connection& connection) -> absl::StatusOr<Head> {
     Query find(connection, Sql::kFindHead);
     if (!find.Next()) return absl::DataLossError("the sequencer of the revocation log is missing");
     Head head;
-    head.epoch = find.Bytes();
+    head.epoch = epoch_;
     head.seq = static_cast<uint64_t>(find.Int());
     head.compacted_seq = static_cast<uint64_t>(find.Int());
     return head;

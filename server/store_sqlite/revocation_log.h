@@ -1,5 +1,8 @@
 #pragma once
 
+#include <string>
+#include <utility>
+
 #include <vector>
 
 #include "server/store/store.h"
@@ -14,7 +17,9 @@ absl::Status AppendRevocation(Connection& connection, RevocationRecord& revocati
 // Borrows the database. Thread-safe.
 class SqliteRevocationLog final : public RevocationLog {
  public:
-  explicit SqliteRevocationLog(Database& database) : database_(database) {}
+  // `epoch` is another one at each opening: the file may be a backup that was put back while the server was away, whose
+  // log goes on from an older entry than verifiers know, and nothing in the file could tell.
+  SqliteRevocationLog(Database& database, std::string epoch) : database_(database), epoch_(std::move(epoch)) {}
 
   absl::StatusOr<Head> GetHead() override;
   absl::StatusOr<std::vector<RevocationRecord>> ReadAfter(uint64_t seq, size_t limit) override;
@@ -22,6 +27,7 @@ class SqliteRevocationLog final : public RevocationLog {
 
  private:
   Database& database_;
+  const std::string epoch_;
 };
 
 }  // namespace watchword

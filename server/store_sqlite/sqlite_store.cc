@@ -1,5 +1,6 @@
 #include "server/store_sqlite/sqlite_store.h"
 
+#include <array>
 #include <utility>
 
 #include "server/store_sqlite/database.h"
@@ -14,7 +15,8 @@ namespace {
 // Thread-safe.
 class SqliteStore final : public Store {
  public:
-  explicit SqliteStore(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+  SqliteStore(std::unique_ptr<Database> database, std::string epoch)
+      : database_(std::move(database)), revocations_(*database_, std::move(epoch)) {}
 
   UserStore& users() override { return users_; }
   SessionStore& sessions() override { return sessions_; }
@@ -30,7 +32,7 @@ class SqliteStore final : public Store {
   const std::unique_ptr<Database> database_;
   SqliteUserStore users_{*database_};
   SqliteSessionStore sessions_{*database_};
-  SqliteRevocationLog revocations_{*database_};
+  SqliteRevocationLog revocations_;
   SqliteKeyStore keys_{*database_};
 };
 
@@ -39,7 +41,10 @@ class SqliteStore final : public Store {
 absl::StatusOr<std::unique_ptr<Store>> OpenSqliteStore(const std::string& path, RandomSource& random) {
   auto database = Database::Open(path, random);
   if (!database.ok()) return database.status();
-  return std::make_unique<SqliteStore>(*std::move(database));
+  std::array<uint8_t, 16> epoch;
+  if (auto status = random.Fill(absl::MakeSpan(epoch)); !status.ok()) return status;
+  return std::make_unique<SqliteStore>(*std::move(database),
+                                       std::string(reinterpret_cast<const char*>(epoch.data()), epoch.size()));
 }
 
 }  // namespace watchword

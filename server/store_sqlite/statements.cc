@@ -95,7 +95,7 @@ std::string RevocationStatement(Sql sql) {
       return "INSERT INTO revocations (seq, kind, target, key_id, began_until, created_at, expires_at) "
              "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     case Sql::kFindHead:
-      return "SELECT epoch, seq, compacted_seq FROM revocation_sequencer WHERE id = 1";
+      return "SELECT seq, compacted_seq FROM revocation_sequencer WHERE id = 1";
     case Sql::kReadRevocationsAfter:
       return "SELECT seq, kind, target, key_id, began_until, created_at, expires_at FROM revocations "
              "WHERE seq > ?1 ORDER BY seq LIMIT ?2";

@@ -26,7 +26,7 @@ absl::StatusOr<size_t> PageSize(int requested) {
 void Fill(const PrincipalRecord& principal, v1::User& user) {
   user.mutable_principal()->set_subject(principal.id.ToString());
   user.mutable_principal()->set_username(principal.name);
-  user.mutable_principal()->set_kind(v1::PRINCIPAL_KIND_USER);
+  user.mutable_principal()->set_kind(ToProto(principal.kind));
   SetAll(principal.scopes, *user.mutable_scopes());
   user.set_disabled(principal.disabled);
   *user.mutable_created_at() = ToProto(principal.created_at);
@@ -62,6 +62,36 @@ grpc::ServerUnaryReactor* AdminHandlers::CreateUser(grpc::CallbackServerContext*
                      if (principal.ok()) Fill(*principal, *response->mutable_user());
                      call.Finish(principal.status());
                    });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AdminHandlers::CreateServiceAccount(grpc::CallbackServerContext* context,
+                                                              const v1::CreateServiceAccountRequest* request,
+                                                              v1::CreateServiceAccountResponse* response) {
+  UnaryCall call(tools_, context, "/watchword.v1.AdminService/CreateServiceAccount");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  accounts_.CreateServiceAccount(request->name(), {request->scopes().begin(), request->scopes().end()},
+                                 DeadlineOf(*context),
+                                 [call = std::move(call), response](absl::StatusOr<Accounts::NewSecret> made) {
+                                   if (made.ok()) {
+                                     Fill(made->account, *response->mutable_account());
+                                     response->set_secret(std::move(made->secret));
+                                   }
+                                   call.Finish(made.status());
+                                 });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AdminHandlers::RotateServiceAccountSecret(
+    grpc::CallbackServerContext* context, const v1::RotateServiceAccountSecretRequest* request,
+    v1::RotateServiceAccountSecretResponse* response) {
+  UnaryCall call(tools_, context, "/watchword.v1.AdminService/RotateServiceAccountSecret");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  accounts_.RotateSecret(request->name(), DeadlineOf(*context),
+                         [call = std::move(call), response](absl::StatusOr<Accounts::NewSecret> made) {
+                           if (made.ok()) response->set_secret(std::move(made->secret));
+                           call.Finish(made.status());
+                         });
   return reactor;
 }
 

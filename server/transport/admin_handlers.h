@@ -18,6 +18,12 @@ class AdminHandlers final : public v1::AdminService::CallbackService {
 
   grpc::ServerUnaryReactor* CreateUser(grpc::CallbackServerContext* context, const v1::CreateUserRequest* request,
                                        v1::CreateUserResponse* response) override;
+  grpc::ServerUnaryReactor* CreateServiceAccount(grpc::CallbackServerContext* context,
+                                                 const v1::CreateServiceAccountRequest* request,
+                                                 v1::CreateServiceAccountResponse* response) override;
+  grpc::ServerUnaryReactor* RotateServiceAccountSecret(grpc::CallbackServerContext* context,
+                                                       const v1::RotateServiceAccountSecretRequest* request,
+                                                       v1::RotateServiceAccountSecretResponse* response) override;
   grpc::ServerUnaryReactor* ListUsers(grpc::CallbackServerContext* context, const v1::ListUsersRequest* request,
                                       v1::ListUsersResponse* response) override;
   grpc::ServerUnaryReactor* SetPassword(grpc::CallbackServerContext* context, const v1::SetPasswordRequest* request,

@@ -42,7 +42,7 @@ void Fill(Validation&& validation, v1::ValidateResponse& response) {
   v1::Principal& principal = *response.mutable_principal();
   principal.set_subject(std::move(validation.subject));
   principal.set_username(std::move(validation.username));
-  principal.set_kind(v1::PRINCIPAL_KIND_USER);
+  principal.set_kind(ToProto(validation.principal_kind));
   response.set_session_id(std::move(validation.session_id));
   SetAll(validation.audiences, *response.mutable_audiences());
   SetAll(validation.scopes, *response.mutable_scopes());
@@ -133,7 +133,7 @@ grpc::ServerUnaryReactor* AuthHandlers::Validate(grpc::CallbackServerContext* co
 }
 
 grpc::ServerUnaryReactor* AuthHandlers::Logout(grpc::CallbackServerContext* context, const v1::LogoutRequest* request,
-                                               v1::LogoutResponse*) {
+                                               v1::LogoutResponse* response) {
   UnaryCall call(tools_, context, "/watchword.v1.AuthService/Logout");
   grpc::ServerUnaryReactor* reactor = call.reactor();
   const auto bearer = BearerOf(*context);
@@ -141,12 +141,19 @@ grpc::ServerUnaryReactor* AuthHandlers::Logout(grpc::CallbackServerContext* cont
     call.Finish(InvalidField("refresh_token", "is not set, and the `authorization` metadata is malformed"));
     return reactor;
   }
-  logout_.Run(
-      {.bearer = bearer.ok() ? std::string(bearer->value_or("")) : "",
-       .refresh_token = request->refresh_token(),
-       .all_sessions = request->all_sessions(),
-       .deadline = DeadlineOf(*context)},
-      [call = std::move(call)](const absl::StatusOr<LogoutCommand::Ended>& ended) { call.Finish(ended.status()); });
+  logout_.Run({.bearer = bearer.ok() ? std::string(bearer->value_or("")) : "",
+               .refresh_token = request->refresh_token(),
+               .all_sessions = request->all_sessions(),
+               .wait_for_verifiers = request->wait_for_verifiers(),
+               .deadline = DeadlineOf(*context)},
+              [call = std::move(call), response](const absl::StatusOr<LogoutCommand::Ended>& ended) {
+                if (ended.ok()) {
+                  response->set_verifiers_acknowledged(static_cast<int32_t>(ended->acknowledged));
+                  response->set_verifiers_live(static_cast<int32_t>(ended->live));
+                  response->set_verifiers_lost(static_cast<int32_t>(ended->lost));
+                }
+                call.Finish(ended.status());
+              });
   return reactor;
 }
 

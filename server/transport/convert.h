@@ -25,6 +25,10 @@ inline void SetAll(const std::vector<std::string>& from, google::protobuf::Repea
   to.Assign(from.begin(), from.end());
 }
 
+inline v1::PrincipalKind ToProto(PrincipalKind kind) {
+  return kind == PrincipalKind::kServiceAccount ? v1::PRINCIPAL_KIND_SERVICE_ACCOUNT : v1::PRINCIPAL_KIND_USER;
+}
+
 inline v1::CredentialKind ToProto(SessionKind kind) {
   return kind == SessionKind::kSessionToken ? v1::CREDENTIAL_KIND_SESSION_TOKEN : v1::CREDENTIAL_KIND_ACCESS_TOKEN;
 }

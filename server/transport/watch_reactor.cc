@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kEntriesInMessage = 1000;
 constexpr size_t kEpochSize = 16;
+constexpr size_t kInstanceSize = 16;
 
 void Fill(const RevocationRecord& record, v1::Revocation& revocation) {
   revocation.set_seq(record.seq);
@@ -44,22 +45,39 @@ WatchReactor* WatchReactor::Start(const Environment& environment, const RpcTools
 
 void WatchReactor::OnReadDone(bool ok) {
   absl::Status status;
-  bool first = false;
   {
     MutexLock lock(mutex_);
-    first = phase_ == Phase::kAwaitingHello;
-    if (first) {
-      status = ok ? TakeHello() : InvalidField("hello", "must be sent first");
-    } else if (ok) {
-      status = InvalidField("hello", "must be sent once");
+    if (ok) {
+      status = TakeRequest();
+    } else if (phase_ != Phase::kAwaitingHello) {
+      return;  // the verifier has nothing more to say, but still listens
+    } else {
+      status = InvalidField("hello", "must be sent first");
     }
   }
   if (!status.ok()) return End(status);
-  if (!first) return;  // the verifier has nothing more to say, but still listens
   // What came may have megabytes of unknown fields, and a feed lasts for days.
   request_ = v1::WatchRequest();
   StartRead(&request_);
   Advance();
+}
+
+absl::Status WatchReactor::TakeRequest() {
+  switch (request_.message_case()) {
+    case v1::WatchRequest::kHello:
+      return connection_ == nullptr ? TakeHello() : InvalidField("hello", "must be sent once");
+    case v1::WatchRequest::kAcknowledgement: {
+      const uint64_t seq = request_.acknowledgement().seq();
+      if (connection_ == nullptr) return InvalidField("hello", "must be sent first");
+      if (phase_ != Phase::kFollowing) return absl::OkStatus();  // of what is being replaced by a snapshot
+      if (seq > cursor_) return InvalidField("acknowledgement.seq", absl::StrCat(seq, " was not sent yet"));
+      environment_.verifiers.Acknowledge(*connection_, seq);
+      return absl::OkStatus();
+    }
+    case v1::WatchRequest::MESSAGE_NOT_SET:
+      break;
+  }
+  return InvalidField("message", "must be set");
 }
 
 absl::Status WatchReactor::TakeHello() {
@@ -70,10 +88,14 @@ absl::Status WatchReactor::TakeHello() {
   if (!hello.epoch().empty() && hello.epoch().size() != kEpochSize) {
     return InvalidField("hello.epoch", absl::StrCat("must be empty or have ", kEpochSize, " bytes"));
   }
+  if (!hello.instance().empty() && hello.instance().size() != kInstanceSize) {
+    return InvalidField("hello.instance", absl::StrCat("must be empty or have ", kInstanceSize, " bytes"));
+  }
   hello_.set_verifier(hello.verifier());
   hello_.set_epoch(hello.epoch());
   hello_.set_last_seq(hello.last_seq());
   phase_ = Phase::kKeys;
+  connection_ = environment_.verifiers.Connect(hello.instance());
   tools_.log.Info("verifier connected",
                   {{"verifier", hello_.verifier()}, {"last_seq", absl::StrCat(hello_.last_seq())}});
   return absl::OkStatus();
@@ -87,10 +109,13 @@ void WatchReactor::OnCancel() { End(absl::CancelledError("the verifier is gone")
 
 void WatchReactor::OnDone() {
   environment_.feed.Unsubscribe(this);
+  std::shared_ptr<Verifiers::Connection> connection;
   {
     MutexLock lock(mutex_);
-    if (phase_ != Phase::kAwaitingHello) tools_.log.Info("verifier disconnected", {{"verifier", hello_.verifier()}});
+    connection = std::move(connection_);
+    if (connection != nullptr) tools_.log.Info("verifier disconnected", {{"verifier", hello_.verifier()}});
   }
+  if (connection != nullptr) environment_.verifiers.Disconnect(connection);
   const std::shared_ptr<WatchReactor> last = std::move(self_);  // a read of the store may still hold another
 }
 

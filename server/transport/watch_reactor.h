@@ -11,6 +11,7 @@
 #include "grpcpp/support/server_callback.h"
 #include "server/service/environment.h"
 #include "server/service/feed.h"
+#include "server/service/verifiers.h"
 #include "server/transport/rpc.h"
 #include "watchword/base/mutex.h"
 #include "watchword/v1/trust.grpc.pb.h"
@@ -41,7 +42,8 @@ class WatchReactor final : public grpc::ServerBidiReactor<v1::WatchRequest, v1::
 
   WatchReactor(const Environment& environment, const RpcTools& tools) : environment_(environment), tools_(tools) {}
 
-  // Takes the Hello; what is wrong with it, if anything.
+  // Takes what the verifier says; what is wrong with it, if anything.
+  absl::Status TakeRequest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TakeHello() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Asks for the call to be finished with `status` as soon as nothing is under way.
   void End(const absl::Status& status);
@@ -76,6 +78,7 @@ class WatchReactor final : public grpc::ServerBidiReactor<v1::WatchRequest, v1::
   uint64_t cursor_ ABSL_GUARDED_BY(mutex_) = 0;        // the last seq that was sent
   uint64_t snapshot_seq_ ABSL_GUARDED_BY(mutex_) = 0;  // the seq that the snapshot stands for
   v1::Hello hello_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<Verifiers::Connection> connection_ ABSL_GUARDED_BY(mutex_);  // null before the Hello
 };
 
 }  // namespace watchword

@@ -48,14 +48,12 @@ TEST_P(RevocationLogContract, NewLogIsEmptyAndHasAnEpochOfItsOwn) {
   EXPECT_NE((*other)->revocations().GetHead()->epoch, head->epoch);
 }
 
-TEST_P(RevocationLogContract, HeadAndEpochSurviveARestart) {
+TEST_P(RevocationLogContract, HeadSurvivesARestart) {
   Append(forget_at_);
   Append(forget_at_);
-  const auto before = revocations().GetHead();
   Reopen();
   const auto after = revocations().GetHead();
   ASSERT_THAT(after, IsOk());
-  EXPECT_EQ(after->epoch, before->epoch);
   EXPECT_EQ(after->seq, 2u);
   EXPECT_EQ(Append(forget_at_).seq, 3u);
 }

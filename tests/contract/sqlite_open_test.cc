@@ -95,6 +95,14 @@ TEST_F(SqliteOpenTest, SameFileByAnotherNameIsRefused) {
               HasCode(absl::StatusCode::kFailedPrecondition));
 }
 
+// A backup that was put back while the server was away looks like any other closed database.
+TEST_F(SqliteOpenTest, EachOpeningBeginsANewEpochSoThatARestoredLogIsNotTakenForTheOneItWasCopiedFrom) {
+  const std::string first = OpenOrDie()->revocations().GetHead()->epoch;
+  const std::string second = OpenOrDie()->revocations().GetHead()->epoch;
+  EXPECT_EQ(second.size(), 16u);
+  EXPECT_NE(first, second);
+}
+
 TEST_F(SqliteOpenTest, LockOfAProcessThatDiedIsFree) {
   InChild([&] { EXPECT_TRUE(Open().value() != nullptr); });
   EXPECT_THAT(Open(), IsOk());

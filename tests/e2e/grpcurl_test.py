@@ -27,7 +27,8 @@ class Reflection(OneServer):
     def test_lists_and_describes_all_services(self):
         names = self.grpc.run(self.grpc.address, "list").stdout.split()
         self.assertEqual(names, ["grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection",
-                                 "watchword.v1.AdminService", "watchword.v1.AuthService", "watchword.v1.TrustService"])
+                                 "watchword.v1.AdminService", "watchword.v1.AuthService", "watchword.v1.TrustService",
+                                 "watchword.v1.VerifierService"])
         for name in names:
             self.assertIn("service " + name.split(".")[-1], self.grpc.describe(name))
 
@@ -280,7 +281,7 @@ class Trust(OneServer):
         login = self.login()
         self.grpc.call(AUTH + "Logout", bearer=login["credential"])
         process = self.grpc.run("-max-time", "3", "-d", json.dumps({"hello": {"verifier": "test"}}),
-                                self.grpc.address, TRUST + "Watch")
+                                self.grpc.address, TRUST + "Watch", bearer=self.server.verifier_login())
         messages = [json.loads(text) for text in process.stdout.replace("\n}\n{", "\n}\0{").split("\0")]
         kinds = [next(iter(each)) for each in messages]
         self.assertEqual(kinds[:2], ["keys", "snapshot"])
@@ -289,7 +290,7 @@ class Trust(OneServer):
         self.assertIn("heartbeat", kinds[2:])
 
     def test_feed_refuses_a_bad_hello(self):
-        reply = self.grpc.call(TRUST + "Watch", hello={"verifier": ""})
+        reply = self.grpc.call(TRUST + "Watch", bearer=self.server.verifier_login(), hello={"verifier": ""})
         self.assertEqual(reply.code, INVALID_ARGUMENT, reply)
 
 

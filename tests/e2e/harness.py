@@ -33,7 +33,7 @@ ORDERS = "orders.v1.OrdersService/"
 
 _secrets = set()
 # JWTs, session and refresh tokens, password hashes, private keys.
-LOOKS_SECRET = re.compile(r"eyJ[\w-]{8,}|ww_[sr]_[\w-]{8,}|\$argon2|PRIVATE KEY")
+LOOKS_SECRET = re.compile(r"eyJ[\w-]{8,}|ww_[srk]_[\w-]{8,}|\$argon2|PRIVATE KEY")
 
 
 def remember(secret):
@@ -73,14 +73,14 @@ def free_port():
 class Process:
     """A server. Its standard output is read as it comes, so that tests can wait for a line of it."""
 
-    def __init__(self, *command):
+    def __init__(self, *command, **environment):
         self.command = [str(part) for part in command]
         self.lines = []
         self._changed = threading.Condition()
         self._ended = False
         self._stderr = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=self._stderr, text=True, env=clean_environment())
+                                        stderr=self._stderr, text=True, env=clean_environment(**environment))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -228,6 +228,22 @@ class Server(Process):
         assert reply.code == OK, reply
         return password
 
+    def service_account(self, name="orders", scopes=("watchword.verifier",)):
+        """The file of a service account, which is made the first time."""
+        path = self.data / f"{name}.account"
+        if not path.exists():
+            reply = self.grpc.call(ADMIN + "CreateServiceAccount", bearer=self.login()["credential"], name=name,
+                                   scopes=list(scopes))
+            assert reply.code == OK, reply
+            path.touch(mode=0o600)
+            path.write_text(json.dumps({"name": name, "secret": remember(reply.response["secret"])}))
+        return path
+
+    def verifier_login(self):
+        """A credential that may watch the trust feed."""
+        account = json.loads(self.service_account().read_text())
+        return self.login(account["name"], account["secret"])["credential"]
+
     def validate(self, credential):
         reply = self.grpc.call(AUTH + "Validate", bearer=credential)
         assert reply.code == OK, reply
@@ -237,9 +253,10 @@ class Server(Process):
 class Orders(Process):
     """The example service."""
 
-    def __init__(self, auth_address, issuer=Server.ISSUER):
+    def __init__(self, auth_address, account, issuer=Server.ISSUER):
         self.address = f"127.0.0.1:{free_port()}"
-        super().__init__(BIN / "orders", "--listen", self.address, "--auth-service", auth_address, "--issuer", issuer)
+        super().__init__(BIN / "orders", "--listen", self.address, "--auth-service", auth_address, "--issuer", issuer,
+                         "--service-account", account)
         self.grpc = Grpcurl(self.address)
         self.wait_for_line(lambda line: line.startswith("orders listens"))
 

@@ -4,10 +4,13 @@ import base64
 import json
 import signal
 import socket
+import subprocess
 import time
 import unittest
+import urllib.request
 
-from harness import (ADMIN, AUTH, Case, OK, ORDERS, Orders, PERMISSION_DENIED, Server, UNAUTHENTICATED, UNAVAILABLE)
+from harness import (ADMIN, AUTH, Case, OK, ORDERS, Orders, PERMISSION_DENIED, Server, TRUST, UNAUTHENTICATED,
+                     UNAVAILABLE, clean_environment, grpcurl_path, remember, until)
 
 
 class TheMainStory(Case):
@@ -15,7 +18,7 @@ class TheMainStory(Case):
     def setUpClass(cls):
         super().setUpClass()
         cls.server = cls.start_shared(Server, cls.shared_folder)
-        cls.orders = cls.start_shared(Orders, cls.server.address)
+        cls.orders = cls.start_shared(Orders, cls.server.address, cls.server.service_account())
         cls.password = cls.server.add_user("anna", scopes=["orders.read", "orders.write"])
         cls.admin = cls.server.login()["credential"]
         cls.orders.wait_for_trust(cls.server.login("anna", cls.password, audiences=["orders"])["credential"])
@@ -131,13 +134,94 @@ class TheMainStory(Case):
         self.assertRefused(reply, UNAUTHENTICATED, "TOKEN_INVALID")
 
 
+class Feed(Case):
+    """What the service and the server tell each other."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.start(Server, self.folder)
+
+    def start_orders(self, account):
+        orders = self.start(Orders, self.server.address, account)
+        orders.wait_for_trust(self.login())
+        return orders
+
+    def login(self):
+        return self.server.login(audiences=["orders"])["credential"]
+
+    def test_logout_that_waits_has_reached_every_service(self):
+        services = [self.start_orders(self.server.service_account(name)) for name in ("orders", "others")]
+        for _ in range(20):
+            credential = self.login()
+            self.assertEqual([each.list(credential).code for each in services], [OK, OK])
+            ended = self.server.grpc.call(AUTH + "Logout", bearer=credential, wait_for_verifiers=True)
+            self.assertEqual(ended.response, {"verifiers_acknowledged": 2, "verifiers_live": 2})
+            for each in services:
+                self.assertRefused(each.list(credential), UNAUTHENTICATED, "TOKEN_REVOKED")
+
+    def test_service_that_does_not_answer_is_not_waited_for_beyond_the_deadline(self):
+        stopped = self.start_orders(self.server.service_account())
+        credential = self.login()
+        stopped.process.send_signal(signal.SIGSTOP)
+        try:
+            ended = self.server.grpc.run("-max-time", "2", "-d", '{"wait_for_verifiers": true}', self.server.address,
+                                         AUTH + "Logout", bearer=credential)
+            self.assertEqual(json.loads(ended.stdout), {"verifiers_live": 1}, ended.stderr)
+        finally:
+            stopped.process.send_signal(signal.SIGCONT)
+        until(lambda: stopped.list(credential).code == UNAUTHENTICATED)
+
+    def test_killed_service_counts_as_lost(self):
+        self.start_orders(self.server.service_account()).process.kill()
+        until(lambda: "watchword_feed_verifiers 0" in self.metrics())
+        ended = self.server.grpc.call(AUTH + "Logout", bearer=self.login(), wait_for_verifiers=True)
+        self.assertEqual(ended.response, {"verifiers_lost": 1})
+
+    def metrics(self):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.server.ops_port}/metrics") as answer:
+            return answer.read().decode()
+
+    def test_idle_stream_ends_with_its_session(self):
+        orders = self.start_orders(self.server.service_account())
+        password = self.server.add_user("anna", scopes=["orders.read"])
+        credential = self.server.login("anna", password, audiences=["orders"])["credential"]
+        stream = subprocess.Popen([grpcurl_path(), "-plaintext", "-expand-headers", "-H",
+                                   "authorization: Bearer ${BEARER}", orders.address, ORDERS + "WatchOrders"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                  env=clean_environment(BEARER=credential))
+        self.addCleanup(stream.kill)
+        self.assertIn("{", stream.stdout.readline())  # it is open
+        self.assertEqual(self.server.grpc.call(AUTH + "Logout", bearer=credential).code, OK)
+        _, errors = stream.communicate(timeout=10)
+        self.assertIn("Code: Canceled", errors)
+
+    def test_only_an_account_with_the_scope_may_watch(self):
+        for bearer, code in ((None, UNAUTHENTICATED), (self.server.login()["credential"], PERMISSION_DENIED)):
+            reply = self.server.grpc.call(TRUST + "Watch", bearer=bearer, hello={"verifier": "x"})
+            self.assertEqual(reply.code, code, reply)
+
+    def test_rotated_secret_is_found_in_the_file(self):
+        account = self.server.service_account()
+        orders = self.start_orders(account)
+        reply = self.server.grpc.call(ADMIN + "RotateServiceAccountSecret", bearer=self.server.login()["credential"],
+                                      name="orders")
+        account.write_text(json.dumps({"name": "orders", "secret": remember(reply.response["secret"])}))
+        credential = self.login()
+        self.assertEqual(orders.list(credential).code, OK)
+
+        def logout_has_reached_it():
+            self.server.grpc.call(AUTH + "Logout", bearer=credential)
+            return orders.list(credential).code == UNAUTHENTICATED
+        until(logout_has_reached_it)
+
+
 class WithoutTheServer(Case):
     def login(self, server):
         return server.login(audiences=["orders"])["credential"]
 
     def test_service_goes_on_and_learns_what_happened_when_the_server_is_back(self):
         server = self.start(Server, self.folder)
-        orders = self.start(Orders, server.address)
+        orders = self.start(Orders, server.address, server.service_account())
         credential, other = self.login(server), self.login(server)
         orders.wait_for_trust(credential)
 
@@ -162,16 +246,16 @@ class WithoutTheServer(Case):
         server.grpc.call(AUTH + "Logout", bearer=gone)
         server.end(signal.SIGKILL)
         server = self.start(Server, self.folder, port=server.port)
-        orders = self.start(Orders, server.address)
+        orders = self.start(Orders, server.address, server.service_account())
         orders.wait_for_trust(good)
         self.assertRefused(orders.list(gone), UNAUTHENTICATED, "TOKEN_REVOKED")
         self.assertEqual(orders.list(good).code, OK)
 
     def test_service_that_starts_first_is_unavailable_then_works(self):
         first = self.start(Server, self.folder)
-        credential, port = self.login(first), first.port
+        credential, port, account = self.login(first), first.port, first.service_account()
         first.end()
-        orders = self.start(Orders, f"127.0.0.1:{port}")
+        orders = self.start(Orders, f"127.0.0.1:{port}", account)
         self.assertRefused(orders.list(credential), UNAVAILABLE, "TRUST_UNAVAILABLE")
         self.assertEqual(orders.grpc.call(ORDERS + "GetStatus").code, OK)
         self.start(Server, self.folder, port=port)
@@ -181,13 +265,13 @@ class WithoutTheServer(Case):
     def test_credential_of_another_server_of_the_same_name_is_refused(self):
         server = self.start(Server, self.make_folder(self.addCleanup))
         impostor = self.start(Server, self.folder)
-        orders = self.start(Orders, server.address)
+        orders = self.start(Orders, server.address, server.service_account())
         orders.wait_for_trust(self.login(server))
         self.assertRefused(orders.list(self.login(impostor)), UNAUTHENTICATED, "TOKEN_INVALID")
 
     def test_both_servers_end_cleanly_when_asked(self):
         server = self.start(Server, self.folder)
-        orders = self.start(Orders, server.address)
+        orders = self.start(Orders, server.address, server.service_account())
         orders.wait_for_trust(self.login(server))
         self.assertEqual(server.end(), 0, server.output())
         self.assertEqual(orders.end(), 0, orders.output())

@@ -89,8 +89,9 @@ class Asked(Case):
         self.assertActive(server.validate(login["credential"]))
 
     def start_watcher(self, server):
-        watcher = self.start(Process, grpcurl_path(), "-plaintext", "-d", '{"hello": {"verifier": "test"}}',
-                             server.address, TRUST + "Watch")
+        watcher = self.start(Process, grpcurl_path(), "-plaintext", "-expand-headers", "-H",
+                             "authorization: Bearer ${BEARER}", "-d", '{"hello": {"verifier": "test"}}',
+                             server.address, TRUST + "Watch", BEARER=server.verifier_login())
         watcher.wait_for_line(lambda line: "heartbeat" in line)
         return watcher
 

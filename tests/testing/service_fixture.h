@@ -18,6 +18,7 @@
 #include "server/service/session_cache.h"
 #include "server/service/sessions.h"
 #include "server/service/validate.h"
+#include "server/service/verifiers.h"
 #include "server/store_sqlite/sqlite_store.h"
 #include "testing/status_matchers.h"
 #include "testing/temporary_folder.h"
@@ -59,6 +60,7 @@ class ServiceTest : public testing::Test {
     trust_.SetKeys(*KeySet::FromJwks(keys_->public_jwks()));
     feed_ = std::make_unique<Feed>(store_->revocations(), trust_, clock_, log_);
     EXPECT_THAT(feed_->Start(), IsOk());
+    verifiers_.emplace(*feed_, clock_, settings_.access_token_ttl);
     environment_.emplace(EnvironmentWith(hasher_, hash_executor_));
     session_cache_.emplace(1000, settings_.session_idle_timeout);
     login_.emplace(*environment_);
@@ -86,6 +88,7 @@ class ServiceTest : public testing::Test {
             .keys = *keys_,
             .trust = trust_,
             .feed = *feed_,
+            .verifiers = *verifiers_,
             .clock = clock_,
             .random = SystemRandom(),
             .log = log_};
@@ -162,6 +165,7 @@ class ServiceTest : public testing::Test {
   std::unique_ptr<Store> store_;
   std::unique_ptr<KeyRing> keys_;
   std::unique_ptr<Feed> feed_;
+  std::optional<Verifiers> verifiers_;
   std::optional<Environment> environment_;
   std::optional<SessionCache> session_cache_;
   std::optional<LoginCommand> login_;

@@ -129,7 +129,7 @@ TEST(MakeChannelTest, OnlyValidateAndLogoutAreTriedAgain) {
   EXPECT_THAT(client.Login({}), HasCode(absl::StatusCode::kUnavailable));
   EXPECT_THAT(client.Refresh("r"), HasCode(absl::StatusCode::kUnavailable));
   EXPECT_THAT(client.Validate("c"), HasCode(absl::StatusCode::kUnavailable));
-  EXPECT_THAT(client.Logout("c", false), HasCode(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(client.Logout("c", {}), HasCode(absl::StatusCode::kUnavailable));
   EXPECT_EQ(server.CountOf("Login"), 1);
   EXPECT_EQ(server.CountOf("Refresh"), 1);
   EXPECT_EQ(server.CountOf("Validate"), 4);

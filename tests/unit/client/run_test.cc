@@ -367,7 +367,7 @@ TEST_F(RunTest, ListsAreReadToTheLastPage) {
   ASSERT_EQ(users.size(), 2u);
   EXPECT_EQ(users[0]["username"], "anna");
   EXPECT_EQ(users[1]["username"], "zoe");
-  EXPECT_THAT(Run({"user", "list"}).out, StartsWith("USERNAME  SUBJECT  DISABLED  CREATED AT  SCOPES\nanna "));
+  EXPECT_THAT(Run({"user", "list"}).out, StartsWith("USERNAME  KIND  SUBJECT  DISABLED  CREATED AT  SCOPES\nanna "));
 }
 
 TEST_F(RunTest, PageTokenThatStaysTheSameDoesNotLoopForEver) {

@@ -154,10 +154,10 @@ TEST_F(StoredSessionTest, LogoutEndsTheSessionByItsRefreshTokenAndForgetsIt) {
     EXPECT_TRUE(request.all_sessions());
     return grpc::Status::OK;
   };
-  EXPECT_THAT(Session().Logout(true), IsOk());
+  EXPECT_THAT(Session().Logout({.all_sessions = true}), IsOk());
   EXPECT_THAT(Session().Load(), HasReason(kNotLoggedIn));
   EXPECT_THAT(Session().Fresh(kMargin), HasReason(kNotLoggedIn));
-  EXPECT_THAT(Session().Logout(false), HasReason(kNotLoggedIn));
+  EXPECT_THAT(Session().Logout({}), HasReason(kNotLoggedIn));
 }
 
 TEST_F(StoredSessionTest, LogoutOfASessionTokenPresentsIt) {
@@ -168,14 +168,14 @@ TEST_F(StoredSessionTest, LogoutOfASessionTokenPresentsIt) {
     EXPECT_FALSE(request.all_sessions());
     return grpc::Status::OK;
   };
-  EXPECT_THAT(Session().Logout(false), IsOk());
+  EXPECT_THAT(Session().Logout({}), IsOk());
   EXPECT_THAT(server_.calls().back().authorization, testing::ElementsAre("Bearer first"));
 }
 
 TEST_F(StoredSessionTest, FailedLogoutKeepsTheLogin) {
   LogIn();
   server_.logout = [](const auto&, auto&) { return grpc::Status(grpc::StatusCode::INTERNAL, "x"); };
-  EXPECT_THAT(Session().Logout(false), HasCode(absl::StatusCode::kInternal));
+  EXPECT_THAT(Session().Logout({}), HasCode(absl::StatusCode::kInternal));
   EXPECT_THAT(Session().Load(), IsOk());
 }
 

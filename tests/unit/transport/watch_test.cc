@@ -131,6 +131,38 @@ TEST_F(WatchTest, ACursorOlderThanWhatIsKeptOrOfAnotherEpochGetsASnapshot) {
   restored->End();
 }
 
+TEST_F(WatchTest, ACursorAheadOfTheLogGetsASnapshotAndNotSilence) {
+  RevokeOne();
+  const auto visit = Watch(feed_->position().epoch, 2);
+  visit->Next();
+  const v1::WatchResponse snapshot = visit->Next();
+  EXPECT_THAT(snapshot.snapshot().revocations(), SizeIs(1));
+  EXPECT_EQ(snapshot.snapshot().seq(), 1);
+  visit->End();
+}
+
+TEST_F(WatchTest, AVerifierThatDoesNotReadHoldsUpNobodyAndMissesNothing) {
+  constexpr uint64_t kEntries = 5000;  // more than is kept in memory or fits between the two
+  const auto principal = store_->users().FindByName(kAlice);
+  const auto slow = Watch(), quick = Watch();
+  for (Visit* visit : {slow.get(), quick.get()}) {
+    visit->Next();
+    ASSERT_TRUE(visit->Next().has_snapshot());
+  }
+  for (uint64_t i = 0; i < kEntries; ++i) {
+    ASSERT_THAT(store_->sessions().RevokeAll(principal->id, clock_.Now(), clock_.Now() + absl::Hours(1)), IsOk());
+  }
+  for (Visit* visit : {quick.get(), slow.get()}) {
+    uint64_t seq = 0;
+    while (seq < kEntries) {
+      const v1::WatchResponse change = visit->Next();
+      ASSERT_TRUE(change.has_revocations());
+      for (const auto& entry : change.revocations().revocations()) ASSERT_EQ(entry.seq(), ++seq);
+    }
+    visit->End();
+  }
+}
+
 TEST_F(WatchTest, ExpiredRevocationsAreLeftOutOfTheSnapshot) {
   RevokeOne();
   clock_.Advance(absl::Hours(1));
@@ -166,6 +198,52 @@ TEST_F(WatchTest, SilenceIsToldFromQuietByAHeartbeatWithTheHead) {
   while (visit->stream->Read(&response) && !response.has_heartbeat()) clock_.Advance(absl::Seconds(1));
   EXPECT_EQ(response.heartbeat().head_seq(), 1);
   visit->End();
+}
+
+v1::WatchRequest AcknowledgementOf(uint64_t seq) {
+  v1::WatchRequest request;
+  request.mutable_acknowledgement()->set_seq(seq);
+  return request;
+}
+
+TEST_F(WatchTest, AnAcknowledgementCountsAndAVerifierThatLeavesIsLost) {
+  RevokeOne();
+  const auto visit = Watch();
+  visit->Next();
+  visit->Next();
+  EXPECT_EQ(verifiers_->TallyOf(1).acknowledged, 0u);
+  EXPECT_EQ(verifiers_->TallyOf(1).live, 1u);
+  visit->stream->Write(AcknowledgementOf(1));
+  while (verifiers_->TallyOf(1).acknowledged == 0) std::this_thread::yield();
+  visit->End();
+  while (verifiers_->TallyOf(1).live != 0) std::this_thread::yield();
+  EXPECT_EQ(verifiers_->TallyOf(1).lost, 1u);
+}
+
+TEST_F(WatchTest, WhatWasNotSentCannotBeAcknowledged) {
+  RevokeOne();
+  const auto visit = Watch();
+  visit->Next();
+  visit->Next();
+  visit->stream->Write(AcknowledgementOf(2));
+  v1::WatchResponse response;
+  while (visit->stream->Read(&response)) continue;
+  EXPECT_EQ(visit->stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(verifiers_->TallyOf(2).acknowledged, 0u);
+}
+
+TEST_F(WatchTest, AnythingBeforeTheHelloAndASecondHelloAreRefused) {
+  grpc::ClientContext context;
+  const auto stream = stub_->Watch(&context);
+  stream->Write(AcknowledgementOf(0));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  const auto visit = Watch();
+  v1::WatchRequest again;
+  again.mutable_hello()->set_verifier("test");
+  visit->stream->Write(again);
+  v1::WatchResponse response;
+  while (visit->stream->Read(&response)) continue;
+  EXPECT_EQ(visit->stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 TEST_F(WatchTest, ABadHelloIsRefused) {

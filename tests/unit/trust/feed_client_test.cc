@@ -70,6 +70,31 @@ TEST_F(FeedClientTest, IntroducesItselfAndIsReadyWithKeysAndSnapshot) {
   EXPECT_TRUE(IsRevoked(a_));
 }
 
+TEST_F(FeedClientTest, AcknowledgesWhatItHasAppliedOnceItIsKnownToBeOfTheServersEpoch) {
+  auto* first = service_.NextStream();
+  ASSERT_NE(first, nullptr);
+  EXPECT_EQ(first->hello().instance().size(), 16u);
+  first->Send(KeysMessage({signer_.jwk()}));
+  first->Send(SnapshotMessage("e1", 4, {SessionEntry(4, a_)}));
+  EXPECT_TRUE(first->WaitForAcknowledgement(4));
+  EXPECT_EQ(first->acknowledgements().size(), 1u);  // none for the keys alone
+  EXPECT_EQ(first->acknowledgements()[0].key_ids(0), "test-key");
+  first->Send(HeartbeatMessage(4));  // nothing new to say
+  first->Send(RevocationsMessage({SessionEntry(5, b_)}));
+  EXPECT_TRUE(first->WaitForAcknowledgement(5));
+  EXPECT_TRUE(IsRevoked(b_));
+  EXPECT_EQ(first->acknowledgements().size(), 2u);
+  first->End();
+
+  auto* second = service_.NextStream();
+  ASSERT_NE(second, nullptr);
+  EXPECT_EQ(second->hello().instance(), first->hello().instance());
+  second->Send(KeysMessage({signer_.jwk()}));
+  second->Send(SnapshotMessage("e2", 1, {}));
+  EXPECT_TRUE(second->WaitForAcknowledgement(1));
+  EXPECT_EQ(second->acknowledgements().size(), 1u);  // the 5 of the other epoch was not claimed of this one
+}
+
 TEST_F(FeedClientTest, ResumesWhereItWasWhenTheStreamEnds) {
   auto* first = service_.NextStream();
   ASSERT_NE(first, nullptr);

@@ -19,7 +19,23 @@ class ScriptedTrustService final : public v1::TrustService::CallbackService {
    public:
     explicit Stream(ScriptedTrustService& service) : service_(service) { StartRead(&request_); }
 
-    const v1::Hello& hello() const { return request_.hello(); }
+    const v1::Hello& hello() const { return hello_; }
+
+    // Waits until this was acknowledged last; false after ten seconds.
+    bool WaitForAcknowledgement(uint64_t seq) {
+      const absl::Duration deadline = SystemClock().SinceBoot() + absl::Seconds(10);
+      MutexLock lock(mutex_);
+      while (acknowledged_.empty() || acknowledged_.back().seq() != seq) {
+        const absl::Duration left = deadline - SystemClock().SinceBoot();
+        if (left <= absl::ZeroDuration()) return false;
+        acknowledged_something_.WaitFor(mutex_, left);
+      }
+      return true;
+    }
+    std::vector<v1::Acknowledgement> acknowledgements() {
+      MutexLock lock(mutex_);
+      return acknowledged_;
+    }
 
     // Sends after what was sent before.
     void Send(v1::WatchResponse response) {
@@ -35,7 +51,16 @@ class ScriptedTrustService final : public v1::TrustService::CallbackService {
     }
 
     void OnReadDone(bool ok) override {
-      if (ok) service_.AddStream(this);
+      if (!ok) return;
+      if (request_.has_hello()) {
+        hello_ = request_.hello();
+        service_.AddStream(this);
+      } else {
+        MutexLock lock(mutex_);
+        acknowledged_.push_back(request_.acknowledgement());
+        acknowledged_something_.NotifyAll();
+      }
+      StartRead(&request_);
     }
     void OnWriteDone(bool) override {
       MutexLock lock(mutex_);
@@ -59,7 +84,10 @@ class ScriptedTrustService final : public v1::TrustService::CallbackService {
 
     ScriptedTrustService& service_;
     v1::WatchRequest request_;
+    v1::Hello hello_;
     Mutex mutex_;
+    CondVar acknowledged_something_;
+    std::vector<v1::Acknowledgement> acknowledged_ ABSL_GUARDED_BY(mutex_);
     std::deque<v1::WatchResponse> queue_ ABSL_GUARDED_BY(mutex_);
     bool ending_ ABSL_GUARDED_BY(mutex_) = false;
     bool finished_ ABSL_GUARDED_BY(mutex_) = false;

@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/time/time.h"
+#include "server/service/feed.h"
+#include "watchword/base/clock.h"
+#include "watchword/base/mutex.h"
+
+namespace watchword {
+
+// Who watches the trust feed of this server and how much of it each has applied, so that a logout can wait until it has
+// reached everybody. A verifier is live while its feed is open; one whose feed ended counts as lost until it comes back
+// or as long as access tokens may live that were good then.
+//
+// Thread-safe. Holds no thread while something waits: the feed's thread answers what is overdue.
+class Verifiers final : public Feed::Listener {
+ public:
+  struct Tally {
+    size_t acknowledged = 0;  // live ones that have applied the entry
+    size_t live = 0;
+    size_t lost = 0;
+  };
+
+  // One verifier's open feed.
+  class Connection {
+   private:
+    friend class Verifiers;
+    explicit Connection(std::string instance) : instance_(std::move(instance)) {}
+    const std::string instance_;
+    uint64_t acknowledged_seq_ = 0;  // guarded by Verifiers::mutex_
+  };
+
+  // Borrows both, which must outlive this. Lost verifiers are remembered for `remember_lost`.
+  Verifiers(Feed& feed, const Clock& clock, absl::Duration remember_lost);
+  ~Verifiers() override;
+
+  // A verifier has come. Takes the place of a feed that the same instance had before and that has not ended yet, as
+  // when the network dropped its packets. `instance` is empty if it does not tell itself apart from others: then it
+  // never comes back.
+  std::shared_ptr<Connection> Connect(std::string instance);
+  // It has applied everything up to `seq`.
+  void Acknowledge(Connection& connection, uint64_t seq);
+  // Its feed has ended. Idempotent.
+  void Disconnect(const std::shared_ptr<Connection>& connection);
+
+  // How far `seq` has come.
+  Tally TallyOf(uint64_t seq) const;
+  // The least that any live verifier has acknowledged; the largest number if there is none.
+  uint64_t LeastAcknowledged() const;
+
+  // Calls `done` once: as soon as every live verifier has applied `seq`, at the latest at `deadline` or when the server
+  // stops; at once if kMaxWaiting wait already. Perhaps before this returns, perhaps on the thread of somebody's
+  // Acknowledge.
+  void WaitFor(uint64_t seq, absl::Time deadline, absl::AnyInvocable<void(Tally)> done);
+
+  void OnNews() override {}
+  void OnHeartbeat() override {}
+  void OnTick() override;
+  void OnEnd() override;
+
+  static constexpr size_t kMaxWaiting = 1000;
+
+ private:
+  static constexpr size_t kMaxLost = 10'000;
+
+  struct Waiting {
+    uint64_t seq;
+    absl::Time deadline;
+    absl::AnyInvocable<void(Tally)> done;
+  };
+
+  Tally Count(uint64_t seq) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  uint64_t Least() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetLost() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Answers whatever need not wait any longer.
+  void AnswerDue();
+
+  Feed& feed_;
+  const Clock& clock_;
+  const absl::Duration remember_lost_;
+  mutable Mutex mutex_;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::flat_hash_map<std::string, std::shared_ptr<Connection>> live_ ABSL_GUARDED_BY(mutex_);  // by instance
+  absl::flat_hash_map<std::string, absl::Duration> lost_ ABSL_GUARDED_BY(mutex_);  // by instance: since when
+  uint64_t nameless_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::list<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace watchword

@@ -1,0 +1,177 @@
+#include "server/service/verifiers.h"
+
+#include <optional>
+
+#include "gmock/gmock.h"
+#include "testing/service_fixture.h"
+
+namespace watchword {
+namespace {
+
+using testing::FieldsAre;
+using testing::Optional;
+
+class VerifiersTest : public ServiceTest {
+ protected:
+  // The answer to a wait, once there is one.
+  using Answer = std::shared_ptr<std::optional<Verifiers::Tally>>;
+
+  Answer WaitFor(uint64_t seq, absl::Duration timeout = absl::Seconds(10)) {
+    auto answer = std::make_shared<std::optional<Verifiers::Tally>>();
+    all_.WaitFor(seq, clock_.Now() + timeout, [answer](Verifiers::Tally tally) { *answer = tally; });
+    return answer;
+  }
+
+  static std::string Instance(char c) { return std::string(16, c); }
+
+  // Not on the running feed, whose thread would tick.
+  Feed idle_{store_->revocations(), trust_, clock_, log_};
+  Verifiers all_{idle_, clock_, absl::Minutes(5)};
+};
+
+TEST_F(VerifiersTest, WaitIsOverWhenEveryLiveVerifierHasAcknowledged) {
+  const auto a = all_.Connect(Instance('a')), b = all_.Connect(Instance('b'));
+  const Answer answer = WaitFor(7);
+  all_.Acknowledge(*a, 7);
+  EXPECT_EQ(*answer, std::nullopt);
+  all_.Acknowledge(*b, 6);
+  EXPECT_EQ(*answer, std::nullopt);
+  all_.Acknowledge(*b, 8);
+  EXPECT_THAT(*answer, Optional(FieldsAre(2u, 2u, 0u)));
+}
+
+TEST_F(VerifiersTest, NobodyToWaitForIsNoWait) { EXPECT_THAT(*WaitFor(7), Optional(FieldsAre(0u, 0u, 0u))); }
+
+TEST_F(VerifiersTest, WhatWasAcknowledgedBeforeNeedsNoWait) {
+  const auto a = all_.Connect(Instance('a'));
+  all_.Acknowledge(*a, 9);
+  all_.Acknowledge(*a, 3);  // never goes back
+  EXPECT_THAT(*WaitFor(9), Optional(FieldsAre(1u, 1u, 0u)));
+}
+
+TEST_F(VerifiersTest, AtTheDeadlineTheAnswerSaysHowFarItHasCome) {
+  const auto a = all_.Connect(Instance('a')), b = all_.Connect(Instance('b'));
+  const Answer answer = WaitFor(7, absl::Seconds(2));
+  all_.Acknowledge(*a, 7);
+  clock_.Advance(absl::Seconds(2) - absl::Nanoseconds(1));
+  all_.OnTick();
+  EXPECT_EQ(*answer, std::nullopt);
+  clock_.Advance(absl::Nanoseconds(1));
+  all_.OnTick();
+  EXPECT_THAT(*answer, Optional(FieldsAre(1u, 2u, 0u)));
+}
+
+TEST_F(VerifiersTest, VerifierThatGoesAwayMeanwhileIsLostAndNotWaitedFor) {
+  const auto a = all_.Connect(Instance('a')), b = all_.Connect(Instance('b'));
+  const Answer answer = WaitFor(7);
+  all_.Acknowledge(*a, 7);
+  all_.Disconnect(b);
+  all_.Disconnect(b);
+  EXPECT_THAT(*answer, Optional(FieldsAre(1u, 1u, 1u)));
+}
+
+TEST_F(VerifiersTest, LostVerifierIsForgottenWhenItComesBackOrItsTokensHaveExpired) {
+  all_.Disconnect(all_.Connect(Instance('a')));
+  all_.Disconnect(all_.Connect(Instance('b')));
+  all_.Disconnect(all_.Connect(""));  // does not say who it is: it cannot come back
+  EXPECT_EQ(all_.TallyOf(0).lost, 3u);
+  const auto back = all_.Connect(Instance('a'));
+  EXPECT_EQ(all_.TallyOf(0).lost, 2u);
+  clock_.Advance(absl::Minutes(5) - absl::Nanoseconds(1));
+  all_.OnTick();
+  EXPECT_EQ(all_.TallyOf(0).lost, 2u);
+  clock_.Advance(absl::Nanoseconds(1));
+  all_.OnTick();
+  EXPECT_EQ(all_.TallyOf(0).lost, 0u);
+}
+
+TEST_F(VerifiersTest, VerifierThatComesBackBeforeItsOldFeedHasEndedIsOneAndNotLost) {
+  const auto hanging = all_.Connect(Instance('a'));
+  const auto back = all_.Connect(Instance('a'));
+  const Answer answer = WaitFor(7);
+  all_.Acknowledge(*hanging, 7);  // what it acknowledged before is not what it has now
+  EXPECT_EQ(*answer, std::nullopt);
+  all_.Acknowledge(*back, 7);
+  EXPECT_THAT(*answer, Optional(FieldsAre(1u, 1u, 0u)));
+  all_.Disconnect(hanging);
+  EXPECT_THAT(all_.TallyOf(7), FieldsAre(1u, 1u, 0u));
+}
+
+TEST_F(VerifiersTest, VerifierThatComesDuringAWaitIsWaitedFor) {
+  const auto a = all_.Connect(Instance('a'));
+  const Answer answer = WaitFor(7);
+  const auto b = all_.Connect(Instance('b'));
+  all_.Acknowledge(*a, 7);
+  EXPECT_EQ(*answer, std::nullopt);
+  all_.Acknowledge(*b, 7);
+  EXPECT_THAT(*answer, Optional(FieldsAre(2u, 2u, 0u)));
+}
+
+TEST_F(VerifiersTest, MoreThanTheLimitAreToldAtOnceHowFarItHasCome) {
+  const auto a = all_.Connect(Instance('a'));
+  std::vector<Answer> answers;
+  for (size_t i = 0; i < Verifiers::kMaxWaiting; ++i) answers.push_back(WaitFor(7));
+  EXPECT_THAT(*WaitFor(7), Optional(FieldsAre(0u, 1u, 0u)));
+  EXPECT_EQ(*answers.back(), std::nullopt);
+  all_.Acknowledge(*a, 7);
+  EXPECT_THAT(*answers.back(), Optional(FieldsAre(1u, 1u, 0u)));
+}
+
+TEST_F(VerifiersTest, StoppingServerKeepsNobodyWaiting) {
+  const auto a = all_.Connect(Instance('a'));
+  const Answer before = WaitFor(7);
+  all_.OnEnd();
+  EXPECT_THAT(*before, Optional(FieldsAre(0u, 1u, 0u)));
+  EXPECT_THAT(*WaitFor(7), Optional(FieldsAre(0u, 1u, 0u)));
+}
+
+TEST_F(VerifiersTest, LogoutWaitsForTheRevocationThatItHasMade) {
+  const auto verifier = verifiers_->Connect(Instance('a'));
+  auto future = std::async(std::launch::async, [this] {
+    return Await<LogoutCommand::Ended>([this](Done<LogoutCommand::Ended> done) {
+      logout_->Run({.bearer = Login()->credential, .wait_for_verifiers = true, .deadline = kNoDeadline},
+                   std::move(done));
+    });
+  });
+  while (feed_->position().head_seq == 0) std::this_thread::yield();
+  EXPECT_EQ(future.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  verifiers_->Acknowledge(*verifier, 1);
+  const auto ended = future.get();
+  ASSERT_THAT(ended, IsOk());
+  EXPECT_THAT(*ended, FieldsAre(1u, 1u, 0u));
+}
+
+TEST_F(VerifiersTest, LogoutOfWhatIsEndedAlreadyWaitsToo) {
+  const auto issued = Login();
+  ASSERT_THAT(Logout({.bearer = issued->credential}), IsOk());
+  feed_->Stop();  // and so does not read the next entry, which another server writes
+  Feed behind(store_->revocations(), trust_, clock_, log_);
+  Verifiers verifiers(behind, clock_, absl::Minutes(5));
+  ASSERT_THAT(store_->sessions().RevokeAll(store_->users().FindByName(kAlice)->id, clock_.Now(), clock_.Now()), IsOk());
+  Environment environment = {.settings = settings_,
+                             .store = *store_,
+                             .store_executor = store_executor_,
+                             .hash_executor = hash_executor_,
+                             .hasher = hasher_,
+                             .keys = *keys_,
+                             .trust = trust_,
+                             .feed = behind,
+                             .verifiers = verifiers,
+                             .clock = clock_,
+                             .random = SystemRandom(),
+                             .log = log_};
+  const auto verifier = verifiers.Connect(Instance('a'));
+  verifiers.Acknowledge(*verifier, 1);
+  LogoutCommand logout(environment);
+  const auto ended = Await<LogoutCommand::Ended>([&](Done<LogoutCommand::Ended> done) {
+    logout.Run({.bearer = issued->credential,
+                .wait_for_verifiers = true,
+                .deadline = clock_.Now() + LogoutCommand::kReplyMargin},
+               std::move(done));
+  });
+  ASSERT_THAT(ended, IsOk());
+  EXPECT_THAT(*ended, FieldsAre(0u, 1u, 0u));
+}
+
+}  // namespace
+}  // namespace watchword
