@@ -51,6 +51,12 @@ std::shared_ptr<grpc::CallCredentials> TokenCallCredentials(std::shared_ptr<Toke
                                                            GRPC_SECURITY_MIN);
 }
 
+std::shared_ptr<grpc::CallCredentials> TokenCallCredentials(std::shared_ptr<TokenSource> source, bool allow_plaintext) {
+  if (source == nullptr) return nullptr;
+  return allow_plaintext ? TokenCallCredentials(std::move(source), AllowPlaintextTokens())
+                         : TokenCallCredentials(std::move(source));
+}
+
 absl::Status CheckBearer(absl::string_view credential) {
   for (const char c : credential) {
     if (!IsB64TokenCharacter(c)) return absl::InvalidArgumentError("the credential has a character that none can have");

@@ -20,6 +20,9 @@ std::shared_ptr<grpc::CallCredentials> TokenCallCredentials(std::shared_ptr<Toke
 // The same for channels without TLS.
 std::shared_ptr<grpc::CallCredentials> TokenCallCredentials(std::shared_ptr<TokenSource> source, AllowPlaintextTokens);
 
+// The one or the other; null if `source` is.
+std::shared_ptr<grpc::CallCredentials> TokenCallCredentials(std::shared_ptr<TokenSource> source, bool allow_plaintext);
+
 // INVALID_ARGUMENT if the credential has characters that no credential has (RFC 6750 section 2.1), on which gRPC would
 // abort the process.
 absl::Status CheckBearer(absl::string_view credential);

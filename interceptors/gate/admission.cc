@@ -21,6 +21,14 @@ absl::StatusOr<MethodRules> RulesOf(const Gate::Options& options) {
   return rules;
 }
 
+// The credential, which has to be there.
+absl::StatusOr<absl::string_view> BearerIn(const AuthorizationEntries& authorization) {
+  const auto bearer = authorization.Bearer();
+  if (!bearer.ok()) return bearer.status();
+  if (bearer->has_value()) return **bearer;
+  return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenMissing, "the call has no authorization entry");
+}
+
 absl::Status InsufficientScope(std::string message) {
   return ErrorWithReason(absl::StatusCode::kPermissionDenied, kInsufficientScope, message);
 }
@@ -28,7 +36,8 @@ absl::Status InsufficientScope(std::string message) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<Admission>> Admission::Create(const Gate::Options& options,
-                                                             std::shared_ptr<const TrustState> trust) {
+                                                             std::shared_ptr<const TrustState> trust,
+                                                             SessionDirectory* sessions) {
   if (options.log == nullptr || options.clock == nullptr) return absl::InvalidArgumentError("log, clock: must be set");
   if (options.staleness_bound <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError("staleness_bound: must be more than 0");
@@ -40,31 +49,46 @@ absl::StatusOr<std::shared_ptr<Admission>> Admission::Create(const Gate::Options
   if (!verifier.ok()) return verifier.status();
   auto rules = RulesOf(options);
   if (!rules.ok()) return rules.status();
-  return std::shared_ptr<Admission>(new Admission(*std::move(verifier), *std::move(rules), options, std::move(trust)));
+  return std::shared_ptr<Admission>(
+      new Admission(*std::move(verifier), *std::move(rules), options, std::move(trust), sessions));
 }
 
 Admission::Admission(TokenVerifier verifier, MethodRules rules, const Gate::Options& options,
-                     std::shared_ptr<const TrustState> trust)
+                     std::shared_ptr<const TrustState> trust, SessionDirectory* sessions)
     : trust_(std::move(trust)),
-      checker_(std::move(verifier), *trust_, *options.clock, options.cache_capacity),
+      checker_(std::move(verifier), *trust_, *options.clock, options.cache_capacity, sessions),
       rules_(std::move(rules)),
       staleness_bound_(options.staleness_bound),
       when_stale_(options.when_stale),
       log_(*options.log) {}
 
-absl::Status Admission::Admit(absl::string_view path, const AuthorizationEntries& authorization,
-                              PeerCertificate peer_certificate) {
-  absl::Status status = Decide(path, authorization, peer_certificate);
-  if (status.ok()) {
-    admitted_.Add();
-    return status;
-  }
+std::optional<absl::Status> Admission::Admit(absl::string_view path, const AuthorizationEntries& authorization,
+                                             PeerCertificate peer_certificate) {
+  std::optional<absl::Status> status = Decide(path, authorization, peer_certificate);
+  if (status.has_value()) Count(path, *status);
+  return status;
+}
+
+void Admission::AdmitLater(std::string path, const std::string& credential,
+                           absl::AnyInvocable<void(const absl::Status&)> done) {
+  checker_.LookUp(credential, [this, path = std::move(path),
+                               done = std::move(done)](const CredentialChecker::Verdict& verified) mutable {
+    const MethodRule& rule = rules_.Find(path);
+    absl::Status status = verified.status();
+    if (status.ok()) status = CheckRule(rule, **verified);
+    if (status.ok()) status = CheckNotStale(rule);
+    Count(path, status);
+    done(status);
+  });
+}
+
+void Admission::Count(absl::string_view path, const absl::Status& status) {
+  if (status.ok()) return admitted_.Add();
   const std::string reason = ReasonOf(status);
-  const auto known = std::find(kReasons.begin(), kReasons.end(), reason);
+  const auto* const known = std::find(kReasons.begin(), kReasons.end(), reason);
   if (known != kReasons.end()) refused_[static_cast<size_t>(known - kReasons.begin())].Add();
   // Not above debug: whoever reaches the port can cause one for each call.
   log_.Debug("call refused", {{"method", std::string(path)}, {"reason", reason}});
-  return status;
 }
 
 void Admission::FillMetrics(GateMetrics& metrics) const {
@@ -74,27 +98,28 @@ void Admission::FillMetrics(GateMetrics& metrics) const {
   metrics.cache_misses = checker_.cache_misses();
 }
 
-absl::Status Admission::Decide(absl::string_view path, const AuthorizationEntries& authorization,
-                               PeerCertificate peer_certificate) {
+std::optional<absl::Status> Admission::Decide(absl::string_view path, const AuthorizationEntries& authorization,
+                                              PeerCertificate peer_certificate) {
   if (path.empty()) {
     return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenInvalid, "the call names no method");
   }
   const MethodRule& rule = rules_.Find(path);
   if (rule.allow_anonymous) return absl::OkStatus();
-  const auto verified = Authenticate(authorization, peer_certificate);
-  if (!verified.ok()) return verified.status();
-  if (auto status = CheckRule(rule, **verified); !status.ok()) return status;
+  const auto bearer = BearerIn(authorization);
+  if (!bearer.ok()) return bearer.status();
+  const auto verified = checker_.CheckNow(*bearer);
+  if (!verified.has_value()) return std::nullopt;
+  if (!verified->ok()) return verified->status();
+  if (auto status = CheckCertificateBinding((**verified)->claims(), peer_certificate); !status.ok()) return status;
+  if (auto status = CheckRule(rule, ***verified); !status.ok()) return status;
   return CheckNotStale(rule);
 }
 
 absl::StatusOr<std::shared_ptr<const VerifiedCredential>> Admission::Authenticate(
     const AuthorizationEntries& authorization, PeerCertificate peer_certificate) {
-  const auto bearer = authorization.Bearer();
+  const auto bearer = BearerIn(authorization);
   if (!bearer.ok()) return bearer.status();
-  if (!bearer->has_value()) {
-    return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenMissing, "the call has no authorization entry");
-  }
-  auto verified = checker_.Check(**bearer);
+  auto verified = checker_.Check(*bearer);
   if (!verified.ok()) return verified;
   if (auto status = CheckCertificateBinding((*verified)->claims(), peer_certificate); !status.ok()) return status;
   return verified;

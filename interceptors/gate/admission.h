@@ -2,7 +2,10 @@
 
 #include <array>
 #include <memory>
+#include <optional>
+#include <string>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -24,14 +27,20 @@ namespace watchword {
 // Thread-safe.
 class Admission {
  public:
-  // INVALID_ARGUMENT, saying what to set, if an option is missing or out of range. Borrows the logger and the clock.
+  // INVALID_ARGUMENT, saying what to set, if an option is missing or out of range. Borrows the logger, the clock and
+  // `sessions`; without the latter, session tokens are refused.
   static absl::StatusOr<std::shared_ptr<Admission>> Create(const Gate::Options& options,
-                                                           std::shared_ptr<const TrustState> trust);
+                                                           std::shared_ptr<const TrustState> trust,
+                                                           SessionDirectory* sessions);
 
   // Whether the call of the method `path` is let through: OK, or an error as in Gate's comment. Nothing is read of the
-  // credential if the method is anonymous.
-  absl::Status Admit(absl::string_view path, const AuthorizationEntries& authorization,
-                     PeerCertificate peer_certificate);
+  // credential if the method is anonymous. std::nullopt: its session token must be looked up first, see AdmitLater.
+  std::optional<absl::Status> Admit(absl::string_view path, const AuthorizationEntries& authorization,
+                                    PeerCertificate peer_certificate);
+
+  // Looks up the session token of a call for which Admit said std::nullopt, then decides. `done` is called once,
+  // perhaps before this returns, perhaps on another thread.
+  void AdmitLater(std::string path, const std::string& credential, absl::AnyInvocable<void(const absl::Status&)> done);
 
   // The credential of a call, whatever the method: UNAUTHENTICATED or UNAVAILABLE as in Gate's comment.
   absl::StatusOr<std::shared_ptr<const VerifiedCredential>> Authenticate(const AuthorizationEntries& authorization,
@@ -53,14 +62,16 @@ class Admission {
 
  private:
   // All that a call can be refused for.
-  static constexpr std::array<absl::string_view, 7> kReasons = {
-      kTokenMissing, kTokenInvalid, kTokenExpired, kTokenRevoked, kInsufficientScope, kTrustUnavailable, kTrustStale};
+  static constexpr std::array<absl::string_view, 8> kReasons = {kTokenMissing, kTokenInvalid,      kTokenExpired,
+                                                                kTokenRevoked, kInsufficientScope, kTrustUnavailable,
+                                                                kTrustStale,   kLookUpLimited};
 
   Admission(TokenVerifier verifier, MethodRules rules, const Gate::Options& options,
-            std::shared_ptr<const TrustState> trust);
+            std::shared_ptr<const TrustState> trust, SessionDirectory* sessions);
 
-  absl::Status Decide(absl::string_view path, const AuthorizationEntries& authorization,
-                      PeerCertificate peer_certificate);
+  std::optional<absl::Status> Decide(absl::string_view path, const AuthorizationEntries& authorization,
+                                     PeerCertificate peer_certificate);
+  void Count(absl::string_view path, const absl::Status& status);
   absl::Status CheckNotStale(const MethodRule& rule) const;
 
   const std::shared_ptr<const TrustState> trust_;

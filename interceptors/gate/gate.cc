@@ -8,11 +8,14 @@
 #include "grpcpp/create_channel.h"
 #include "grpcpp/server_builder.h"
 #include "grpcpp/support/channel_arguments.h"
+#include "watchword/credentials/call_credentials.h"
 #include "watchword/gate/admission.h"
 #include "watchword/gate/guarded_credentials.h"
 #include "watchword/gate/server_setup.h"
 #include "watchword/gate/stream_guard.h"
 #include "watchword/trust/feed_client.h"
+#include "watchword/trust/session_directory.h"
+#include "watchword/trust/validate_source.h"
 
 namespace watchword {
 namespace {
@@ -31,36 +34,54 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(Options options) {
     return absl::InvalidArgumentError("auth_service: must be a channel to the auth service");
   }
   if (options.clock == nullptr) return absl::InvalidArgumentError("clock: must be set");
+  if (options.log == nullptr) return absl::InvalidArgumentError("log: must be set");
   auto trust = std::make_shared<TrustState>(*options.clock);
-  auto admission = Admission::Create(options, trust);
+  Sessions sessions = MakeSessions(options);
+  SessionDirectory* const directory = sessions.directory.get();
+  auto admission = Admission::Create(options, trust, directory);
   if (!admission.ok()) return admission.status();
   const std::string& name = options.name.empty() ? options.audiences.front() : options.name;
   if (!IsVerifierName(name)) return absl::InvalidArgumentError("name: must be 1 to 255 visible ASCII characters");
-  std::unique_ptr<Gate> gate(new Gate(*std::move(admission), trust, options));
+  std::unique_ptr<Gate> gate(new Gate(std::move(sessions), *std::move(admission), trust, options));
   gate->feed_ =
       std::make_unique<FeedClient>(options.auth_service,
                                    FeedClient::Options{.verifier = name,
                                                        .token_source = options.token_source,
-                                                       .allow_plaintext_tokens = options.allow_plaintext_tokens},
+                                                       .allow_plaintext_tokens = options.allow_plaintext_tokens,
+                                                       .sessions = directory},
                                    *trust, *options.log);
   return gate;
 }
 
-absl::StatusOr<std::unique_ptr<Gate>> Gate::CreateOn(const TrustState& trust, Options options) {
-  const std::shared_ptr<const TrustState> borrowed(std::shared_ptr<void>(), &trust);
-  auto admission = Admission::Create(options, borrowed);
-  if (!admission.ok()) return admission.status();
-  return std::unique_ptr<Gate>(new Gate(*std::move(admission), borrowed, options));
+Gate::Sessions Gate::MakeSessions(const Options& options) {
+  Sessions sessions;
+  if (!options.accept_session_tokens) return sessions;
+  sessions.source = std::make_unique<ValidateSource>(
+      options.auth_service, TokenCallCredentials(options.token_source, options.allow_plaintext_tokens), *options.log);
+  sessions.directory = std::make_unique<SessionDirectory>(*sessions.source, *options.clock);
+  return sessions;
 }
 
-Gate::Gate(std::shared_ptr<Admission> admission, std::shared_ptr<const TrustState> trust, const Options& options)
-    : admission_(std::move(admission)),
+absl::StatusOr<std::unique_ptr<Gate>> Gate::CreateOn(const TrustState& trust, Options options) {
+  const std::shared_ptr<const TrustState> borrowed(std::shared_ptr<void>(), &trust);
+  auto admission = Admission::Create(options, borrowed, /*sessions=*/nullptr);
+  if (!admission.ok()) return admission.status();
+  return std::unique_ptr<Gate>(new Gate(Sessions(), *std::move(admission), borrowed, options));
+}
+
+Gate::Gate(Sessions sessions, std::shared_ptr<Admission> admission, std::shared_ptr<const TrustState> trust,
+           const Options& options)
+    : sessions_(std::move(sessions)),
+      admission_(std::move(admission)),
       streams_(std::make_shared<StreamGuard>(admission_)),
       audiences_(options.audiences),
       strict_(options.strict),
       trust_(std::move(trust)) {}
 
-Gate::~Gate() = default;
+Gate::~Gate() {
+  feed_.reset();
+  sessions_.source.reset();  // waits for the answers that are still to come, which go to the directory
+}
 
 void Gate::AddListeningPort(grpc::ServerBuilder& builder, const std::string& address, PortSecurity security,
                             int* selected_port) {
@@ -86,6 +107,7 @@ bool Gate::WaitUntilReady(absl::Duration timeout) {
 GateMetrics Gate::metrics() const {
   GateMetrics metrics;
   admission_->FillMetrics(metrics);
+  if (sessions_.directory != nullptr) metrics.session_look_ups = sessions_.directory->look_ups();
   metrics.open_streams = streams_->open();
   metrics.ended_streams = streams_->ended();
   metrics.revocations = trust_->revocations().size();

@@ -29,7 +29,9 @@ namespace watchword {
 
 class Admission;
 class FeedClient;
+class SessionDirectory;
 class StreamGuard;
+class ValidateSource;
 
 // Refuses calls before a handler sees them: every call that reaches a server through a port of this gate carries a
 // valid credential with the scopes that the method's rule asks for, or the rule lets it through without. Works for
@@ -42,7 +44,8 @@ class StreamGuard;
 // A refused call gets, and its handler never runs:
 // - UNAUTHENTICATED: TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED or TOKEN_REVOKED;
 // - PERMISSION_DENIED: INSUFFICIENT_SCOPE;
-// - UNAVAILABLE: TRUST_UNAVAILABLE, TRUST_STALE.
+// - UNAVAILABLE: TRUST_UNAVAILABLE, TRUST_STALE;
+// - RESOURCE_EXHAUSTED: LOOKUP_LIMITED.
 //
 // Thread-safe. Must outlive every server that has a port of it.
 class Gate {
@@ -62,6 +65,8 @@ class Gate {
     // What this verifier is called in the auth service's logs, up to 255 visible ASCII characters; the first audience
     // if empty.
     std::string name;
+    // Whether session tokens are accepted, too. The auth service is asked about each one once, when it is first seen.
+    bool accept_session_tokens = true;
     // How far clocks may differ, 0 to 120 s.
     absl::Duration leeway = absl::Seconds(30);
     // The longest lifetime of a token to accept.
@@ -118,8 +123,16 @@ class Gate {
 
  private:
   friend class Caller;
-  Gate(std::shared_ptr<Admission> admission, std::shared_ptr<const TrustState> trust, const Options& options);
+  // What session tokens are looked up with.
+  struct Sessions {
+    std::unique_ptr<ValidateSource> source;
+    std::unique_ptr<SessionDirectory> directory;
+  };
+  static Sessions MakeSessions(const Options& options);
+  Gate(Sessions sessions, std::shared_ptr<Admission> admission, std::shared_ptr<const TrustState> trust,
+       const Options& options);
 
+  Sessions sessions_;                           // none on somebody else's trust state
   const std::shared_ptr<Admission> admission_;  // shared with the servers' credentials
   const std::shared_ptr<StreamGuard> streams_;  // shared with the servers' interceptors
   const std::vector<std::string> audiences_;

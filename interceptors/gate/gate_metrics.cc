@@ -29,6 +29,8 @@ std::string ToPrometheusText(const GateMetrics& metrics) {
   counter("watchword_gate_cache_hits_total", "Credentials that had been verified before", metrics.cache_hits);
   counter("watchword_gate_cache_misses_total", "Credentials that were looked at for the first time",
           metrics.cache_misses);
+  counter("watchword_gate_session_look_ups_total", "Session tokens that the auth service was asked about",
+          metrics.session_look_ups);
   counter("watchword_gate_ended_streams_total", "Streaming calls ended because their credential was no longer good",
           metrics.ended_streams);
   gauge("watchword_gate_open_streams", "Streaming calls watched over", absl::StrCat(metrics.open_streams));

@@ -15,6 +15,7 @@ struct GateMetrics {
   std::map<std::string, uint64_t> refused;  // calls refused, by reason; every reason is there, if only with 0
   uint64_t cache_hits = 0;                  // credentials that had been verified before
   uint64_t cache_misses = 0;                // credentials that were looked at for the first time, good or not
+  uint64_t session_look_ups = 0;            // session tokens that the auth service was asked about
   uint64_t open_streams = 0;                // streaming calls that the gate watches over
   uint64_t ended_streams = 0;               // those it has ended because their credential was no longer good
   uint64_t revocations = 0;                 // in force

@@ -33,8 +33,8 @@ std::string PeerCertificateOf(const grpc_auth_context* context) {
 }
 
 // Called by gRPC for each call before its handler is looked up. The metadata lives until `done` is called, which
-// happens here exactly once. Writes nothing into `context`: it belongs to the connection, which calls of other callers
-// share.
+// happens exactly once, here or, if a session token has to be looked up, later on another thread. Writes nothing into
+// `context`: it belongs to the connection, which calls of other callers share.
 void ProcessCall(void* state, grpc_auth_context* context, const grpc_metadata* metadata, size_t count,
                  grpc_process_auth_metadata_done_cb done, void* user_data) {
   absl::string_view path;
@@ -48,10 +48,15 @@ void ProcessCall(void* state, grpc_auth_context* context, const grpc_metadata* m
     }
   }
   Admission& admission = **static_cast<std::shared_ptr<Admission>*>(state);
-  const absl::Status status = admission.Admit(path, authorization, [context] { return PeerCertificateOf(context); });
-  const std::string message(status.message());
-  done(user_data, nullptr, 0, nullptr, 0, static_cast<grpc_status_code>(status.code()),
-       status.ok() ? nullptr : message.c_str());
+  const auto finish = [done, user_data](const absl::Status& status) {
+    const std::string message(status.message());
+    done(user_data, nullptr, 0, nullptr, 0, static_cast<grpc_status_code>(status.code()),
+         status.ok() ? nullptr : message.c_str());
+  };
+  const auto decided = admission.Admit(path, authorization, [context] { return PeerCertificateOf(context); });
+  if (decided.has_value()) return finish(*decided);
+  // A session token is not bound to a certificate, and `context` may be gone when the answer comes.
+  admission.AdmitLater(std::string(path), std::string(**authorization.Bearer()), finish);
 }
 
 void DestroyState(void* state) { delete static_cast<std::shared_ptr<Admission>*>(state); }

@@ -108,11 +108,6 @@ size_t StreamGuard::open() const {
   return streams_.size();
 }
 
-uint64_t StreamGuard::ended() const {
-  MutexLock lock(mutex_);
-  return ended_;
-}
-
 std::vector<std::shared_ptr<StreamGuard::Stream>> StreamGuard::Streams() const {
   MutexLock lock(mutex_);
   return {streams_.begin(), streams_.end()};
@@ -140,21 +135,18 @@ void StreamGuard::Run() {
 }
 
 void StreamGuard::JudgeAll() {
-  uint64_t ended = 0;
-  for (const auto& stream : Streams()) ended += Judge(*stream) ? 0 : 1;
-  MutexLock lock(mutex_);
-  ended_ += ended;
+  for (const auto& stream : Streams()) Judge(*stream);
 }
 
-// Whether the stream may go on; ends it if not. Under the stream's lock, so that its context is there: TryCancel only
-// asks gRPC to cancel, and tells the interceptors, of which ours does nothing then.
-bool StreamGuard::Judge(Stream& stream) {
+// Ends the stream unless it may go on. Under the stream's lock, so that its context is there: TryCancel only asks gRPC
+// to cancel, and tells the interceptors, of which ours does nothing then.
+void StreamGuard::Judge(Stream& stream) {
   MutexLock lock(stream.mutex_);
-  if (stream.context_ == nullptr) return true;
-  if (stream.credential_ != nullptr && admission_->Recheck(*stream.credential_).ok()) return true;
+  if (stream.context_ == nullptr) return;
+  if (stream.credential_ != nullptr && admission_->Recheck(*stream.credential_).ok()) return;
+  ended_.fetch_add(1, std::memory_order_relaxed);  // before the client can see it
   stream.context_->TryCancel();
   stream.context_ = nullptr;  // once is enough
-  return false;
 }
 
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> MakeStreamInterceptors(

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
@@ -59,19 +61,19 @@ class StreamGuard {
 
   // How many streams are open, and how many were ended.
   size_t open() const;
-  uint64_t ended() const;
+  uint64_t ended() const { return ended_.load(std::memory_order_relaxed); }
 
  private:
   void Run();
   void JudgeAll();
-  bool Judge(Stream& stream);
+  void Judge(Stream& stream);
   std::vector<std::shared_ptr<Stream>> Streams() const;
 
   const std::shared_ptr<Admission> admission_;
   mutable Mutex mutex_;
   CondVar wake_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  uint64_t ended_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::atomic<uint64_t> ended_{0};
   absl::flat_hash_set<std::shared_ptr<Stream>> streams_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };

@@ -21,5 +21,7 @@ inline constexpr absl::string_view kTrustUnavailable = "TRUST_UNAVAILABLE";
 // The verifier has not heard from the auth service for longer than its staleness bound, and the method's rule does not
 // take the risk. UNAVAILABLE.
 inline constexpr absl::string_view kTrustStale = "TRUST_STALE";
+// Too many session tokens that the verifier has not met before are being looked up. RESOURCE_EXHAUSTED.
+inline constexpr absl::string_view kLookUpLimited = "LOOKUP_LIMITED";
 
 }  // namespace watchword

@@ -29,11 +29,14 @@ absl::Status CheckNotExpired(const Claims& claims, absl::Time now, absl::Duratio
   return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenExpired, "get a new one");
 }
 
+bool IsForUs(const Claims& claims, const TokenVerifier::Options& options) {
+  return options.any_audience || std::any_of(options.audiences.begin(), options.audiences.end(),
+                                             [&](const std::string& each) { return Contains(claims.audiences, each); });
+}
+
 absl::Status CheckMeantForUs(const Claims& claims, const TokenVerifier::Options& options) {
   if (!options.any_issuer && claims.issuer != options.issuer) return TokenInvalid("of another issuer");
-  const bool for_us = std::any_of(options.audiences.begin(), options.audiences.end(),
-                                  [&](const std::string& each) { return Contains(claims.audiences, each); });
-  if (!options.any_audience && !for_us) return TokenInvalid("for another audience");
+  if (!IsForUs(claims, options)) return TokenInvalid("for another audience");
   const absl::Duration lifetime = claims.expires_at - claims.issued_at;
   if (lifetime <= absl::ZeroDuration() || lifetime > options.max_lifetime) {
     return TokenInvalid("its lifetime is not within the limit");
@@ -85,6 +88,10 @@ absl::StatusOr<VerifiedCredential> TokenVerifier::Verify(absl::string_view token
 absl::StatusOr<VerifiedCredential> TokenVerifier::VerifyEvenIfExpired(absl::string_view token, const KeySet& keys,
                                                                       absl::Time now) const {
   return VerifyWhateverItsAge(options_, token, keys, now);
+}
+
+absl::Status TokenVerifier::CheckAudience(const Claims& claims) const {
+  return IsForUs(claims, options_) ? absl::OkStatus() : TokenInvalid("for another audience");
 }
 
 absl::Status TokenVerifier::CheckTimes(const Claims& claims, absl::Time now) const {

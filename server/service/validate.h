@@ -25,6 +25,8 @@ struct Validation {
   std::vector<std::string> audiences;
   std::vector<std::string> scopes;
   absl::Time expires_at;
+  absl::Time session_expires_at;  // these two for a session token only
+  absl::Duration idle_timeout;
 };
 
 // Says whether a credential is good. Access tokens are judged by signature and trust state alone; a session token costs
@@ -41,7 +43,8 @@ class ValidateQuery {
   void Run(std::string credential, absl::Time deadline, Done<Validation> done);
 
   // The same for somebody who presents `caller`: UNAUTHENTICATED with the reason if that is bad or not for this server,
-  // PERMISSION_DENIED (INSUFFICIENT_SCOPE) if it lacks the scope `watchword.validate`.
+  // PERMISSION_DENIED (INSUFFICIENT_SCOPE) if it has neither the scope
+  // `watchword.validate` nor `watchword.verifier`.
   void RunFor(std::string caller, std::string credential, absl::Time deadline, Done<Validation> done);
 
  private:

@@ -91,7 +91,8 @@ class SessionStore {
     absl::Time last_used_at;
     absl::Time idle_expires_at;
   };
-  // Notes that sessions were used; never moves a time backwards, ignores sessions that are gone.
+  // Notes that sessions were used; never moves a time backwards nor beyond a session's end, ignores sessions that are
+  // gone.
   virtual absl::Status NoteActivity(absl::Span<const Activity> activities) = 0;
 
   // The principal's sessions that are live at `now` (see Rotate), newest first; those older than `before`, a session

@@ -71,7 +71,8 @@ std::string SessionStatement(Sql sql) {
       return "UPDATE principals SET sessions_revoked_until = max(sessions_revoked_until, ?2) WHERE id = ?1 "
              "RETURNING sessions_revoked_until";
     case Sql::kNoteActivity:
-      return "UPDATE sessions SET last_used_at = max(last_used_at, ?2), idle_expires_at = max(idle_expires_at, ?3) "
+      return "UPDATE sessions SET last_used_at = max(last_used_at, ?2), idle_expires_at = max(idle_expires_at, "
+             "min(expires_at, ?3)) "
              "WHERE id = ?1";
     case Sql::kListLiveSessions:
       return absl::StrCat("SELECT ", kSessionColumns,

@@ -48,6 +48,9 @@ void Fill(Validation&& validation, v1::ValidateResponse& response) {
   SetAll(validation.scopes, *response.mutable_scopes());
   *response.mutable_expires_at() = ToProto(validation.expires_at);
   response.set_kind(ToProto(validation.kind));
+  if (validation.kind != SessionKind::kSessionToken) return;
+  *response.mutable_session_expires_at() = ToProto(validation.session_expires_at);
+  response.mutable_idle_timeout()->set_seconds(absl::ToInt64Seconds(validation.idle_timeout));
 }
 
 Done<Validation> AnswerWithValidation(UnaryCall call, v1::ValidateResponse* response) {

@@ -21,6 +21,10 @@ inline google::protobuf::Timestamp ToProto(absl::Time time) {
   return timestamp;
 }
 
+inline absl::Time ToTime(const google::protobuf::Timestamp& timestamp) {
+  return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
+}
+
 inline void SetAll(const std::vector<std::string>& from, google::protobuf::RepeatedPtrField<std::string>& to) {
   to.Assign(from.begin(), from.end());
 }

@@ -1,5 +1,6 @@
 #include "server/transport/watch_reactor.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,7 @@ namespace {
 constexpr size_t kEntriesInMessage = 1000;
 constexpr size_t kEpochSize = 16;
 constexpr size_t kInstanceSize = 16;
+constexpr int kMaxUses = 1000;
 
 void Fill(const RevocationRecord& record, v1::Revocation& revocation) {
   revocation.set_seq(record.seq);
@@ -74,10 +76,36 @@ absl::Status WatchReactor::TakeRequest() {
       environment_.verifiers.Acknowledge(*connection_, seq);
       return absl::OkStatus();
     }
+    case v1::WatchRequest::kActivity:
+      return connection_ == nullptr ? InvalidField("hello", "must be sent first") : TakeActivity();
     case v1::WatchRequest::MESSAGE_NOT_SET:
       break;
   }
   return InvalidField("message", "must be set");
+}
+
+absl::Status WatchReactor::TakeActivity() {
+  const auto& uses = request_.activity().uses();
+  if (uses.size() > kMaxUses) return InvalidField("activity.uses", absl::StrCat("must be at most ", kMaxUses));
+  const absl::Time now = environment_.clock.Now();
+  std::vector<SessionStore::Activity> activities;
+  for (const v1::SessionUse& use : uses) {
+    const absl::StatusOr<Uuid> id = Uuid::Parse(use.session_id());
+    if (!id.ok() || !use.has_last_used_at()) continue;
+    const absl::Time last_used_at = std::clamp(ToTime(use.last_used_at()), absl::UnixEpoch(), now);
+    activities.push_back({.id = *id,
+                          .last_used_at = last_used_at,
+                          .idle_expires_at = last_used_at + environment_.settings.session_idle_timeout});
+  }
+  // If the store cannot take it, the next batch will say it again of whoever is still there.
+  const absl::Status queued = environment_.store_executor.Submit(
+      absl::InfiniteFuture(),
+      [&environment = environment_, activities = std::move(activities)](const absl::Status& status) {
+        absl::Status noted = status.ok() ? environment.store.sessions().NoteActivity(activities) : status;
+        if (!noted.ok()) environment.log.Warning("uses of sessions are lost", {{"error", noted.ToString()}});
+      });
+  if (!queued.ok()) tools_.log.Warning("uses of sessions are lost", {{"error", queued.ToString()}});
+  return absl::OkStatus();
 }
 
 absl::Status WatchReactor::TakeHello() {

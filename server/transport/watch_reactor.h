@@ -45,6 +45,7 @@ class WatchReactor final : public grpc::ServerBidiReactor<v1::WatchRequest, v1::
   // Takes what the verifier says; what is wrong with it, if anything.
   absl::Status TakeRequest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TakeHello() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TakeActivity() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Asks for the call to be finished with `status` as soon as nothing is under way.
   void End(const absl::Status& status);
   // Does the next thing, unless one is under way.

@@ -1,7 +1,9 @@
 """The main story: a service checks its callers by itself, and whoever logs out is out everywhere at once."""
 
 import base64
+import hashlib
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -176,6 +178,40 @@ class Feed(Case):
         until(lambda: "watchword_feed_verifiers 0" in self.metrics())
         ended = self.server.grpc.call(AUTH + "Logout", bearer=self.login(), wait_for_verifiers=True)
         self.assertEqual(ended.response, {"verifiers_lost": 1})
+
+    def session_token(self):
+        return self.server.login(audiences=["orders"], kind="CREDENTIAL_KIND_SESSION_TOKEN")["credential"]
+
+    def count_of_validate(self):
+        """How many calls of Validate the server has answered."""
+        counts = re.findall(r'^watchword_rpcs_total\{[^}]*AuthService/Validate[^}]*\} (\d+)', self.metrics(), re.MULTILINE)
+        return sum(int(each) for each in counts)
+
+    def test_session_token_is_looked_up_once_and_dies_at_once(self):
+        orders = self.start_orders(self.server.service_account())
+        token = self.session_token()
+        before = self.count_of_validate()
+        for _ in range(20):
+            self.assertEqual(orders.list(token).code, OK)
+        self.assertEqual(self.count_of_validate(), before + 1)
+        ended = self.server.grpc.call(AUTH + "Logout", bearer=token, wait_for_verifiers=True)
+        self.assertEqual(ended.response, {"verifiers_acknowledged": 1, "verifiers_live": 1})
+        self.assertRefused(orders.list(token), UNAUTHENTICATED, "TOKEN_REVOKED")
+
+    def test_session_token_that_is_made_up_or_for_others_is_refused(self):
+        orders = self.start_orders(self.server.service_account())
+        content = b"x" * 32
+        made_up = base64.urlsafe_b64encode(content + hashlib.sha256(b"ww_s_" + content).digest()[:4]).decode().rstrip("=")
+        for token in ("ww_s_" + made_up, "ww_s_x", self.server.login(kind="CREDENTIAL_KIND_SESSION_TOKEN")["credential"]):
+            self.assertRefused(orders.list(token), UNAUTHENTICATED, "TOKEN_INVALID")
+
+    def test_session_token_that_was_met_is_accepted_while_the_server_is_away_and_a_new_one_is_an_outage(self):
+        orders = self.start_orders(self.server.service_account())
+        known, unknown = self.session_token(), self.session_token()
+        self.assertEqual(orders.list(known).code, OK)
+        self.server.end(signal.SIGKILL)
+        self.assertEqual(orders.list(known).code, OK)
+        self.assertRefused(orders.list(unknown), UNAVAILABLE, "TRUST_UNAVAILABLE")
 
     def metrics(self):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.server.ops_port}/metrics") as answer:

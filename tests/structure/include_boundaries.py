@@ -21,8 +21,9 @@ ROOMS = [
     ("command lines", r"CLI/", ["server/config", "client/command", "interceptors/example"]),
     ("logs, metrics, HTTP", r"spdlog/|fmt/|prometheus/|httplib", ["server/ops"]),
     ("gRPC's C API", r"grpc/(?!health/|grpc_security_constants)", ["interceptors/gate/guarded_credentials.cc"]),
-    ("gRPC", r"grpcpp/|.*\.grpc\.pb\.h", ["interceptors/trust", "interceptors/gate", "interceptors/example", "client",
-                                         "client/command", "server/transport", "server/application.cc"]),
+    ("gRPC", r"grpcpp/|.*\.grpc\.pb\.h", [
+        "interceptors/credentials", "interceptors/trust", "interceptors/gate", "interceptors/example", "client",
+        "client/command", "server/transport", "server/application.cc"]),
     ("Protocol Buffers", r"google/protobuf/|.*\.pb\.h", [
         "interceptors/trust", "interceptors/policy/method_rules.cc", "interceptors/gate", "interceptors/example",
         "client", "client/command", "server/transport", "server/application.cc"]),

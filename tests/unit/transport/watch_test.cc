@@ -246,6 +246,41 @@ TEST_F(WatchTest, AnythingBeforeTheHelloAndASecondHelloAreRefused) {
   EXPECT_EQ(visit->stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
+TEST_F(WatchTest, UsesOfSessionTokensPutOffTheIdleTimeout) {
+  const auto issued = LoginForSessionToken();
+  const Uuid id = Uuid::Parse(issued->session_id).value();
+  const absl::Time began = clock_.Now();
+  const auto visit = Watch();
+  visit->Next();
+  clock_.Advance(absl::Hours(11));
+  v1::WatchRequest request;
+  const auto use = [&request](const std::string& session, absl::Time at) {
+    v1::SessionUse& each = *request.mutable_activity()->add_uses();
+    each.set_session_id(session);
+    each.mutable_last_used_at()->set_seconds(absl::ToUnixSeconds(at));
+  };
+  use("nonsense", clock_.Now());
+  use("01890a5d-ac96-774b-bcce-b302099a8057", clock_.Now());  // nobody's
+  use(issued->session_id, clock_.Now() + absl::Hours(1000));  // counts as now
+  visit->stream->Write(request);
+  while (store_->sessions().Find(id)->session.last_used_at == began) std::this_thread::yield();
+  EXPECT_EQ(store_->sessions().Find(id)->session.last_used_at, clock_.Now());
+  clock_.Advance(absl::Hours(11));
+  EXPECT_EQ(Verdict(issued->credential), "ACTIVE");  // the server itself had last seen it 22 hours ago
+  visit->End();
+}
+
+TEST_F(WatchTest, TooManyUsesInOneMessageAreRefused) {
+  const auto visit = Watch();
+  visit->Next();
+  v1::WatchRequest request;
+  for (int i = 0; i <= 1000; ++i) request.mutable_activity()->add_uses();
+  visit->stream->Write(request);
+  v1::WatchResponse response;
+  while (visit->stream->Read(&response)) continue;
+  EXPECT_EQ(visit->stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
 TEST_F(WatchTest, ABadHelloIsRefused) {
   for (const auto& [verifier, epoch] : std::vector<std::pair<std::string, std::string>>{
            {"", ""}, {"two words", ""}, {std::string(256, 'x'), ""}, {"fine", "short"}}) {
