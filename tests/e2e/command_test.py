@@ -172,6 +172,47 @@ class Administration(OneServer):
         self.assertServiceRefused(reply, UNAUTHENTICATED, "INVALID_CREDENTIALS")
         self.server.login("bert", changed)
 
+    def test_service_accounts(self):
+        file = self.folder / "account"
+        out = self.assertExit(DONE, "service-account", "add", "billing", "--scope", "watchword.verifier", "--out", str(file))
+        self.assertEqual(out, "")
+        self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+        account = json.loads(file.read_text())
+        remember(account["secret"])
+        self.assertEqual(account["name"], "billing")
+        login = self.server.login("billing", account["secret"])
+        self.assertEqual(login["scopes"], ["watchword.verifier"])
+        users = {each["username"]: each["kind"] for each in self.watchword.json("user", "list")}
+        self.assertEqual((users["billing"], users["anna"]), ("service account", "user"))
+
+        self.assertExit(DONE, "service-account", "rotate", "billing", "--out", str(file))
+        rotated = remember(json.loads(file.read_text())["secret"])
+        self.assertNotEqual(rotated, account["secret"])
+        self.assertInactive(self.server.validate(login["credential"]), "TOKEN_REVOKED")
+        self.server.login("billing", rotated)
+
+    def test_service_account_that_cannot_be_made_leaves_no_file_and_no_file_is_overwritten(self):
+        file = self.folder / "account"
+        self.assertExit(SERVER, "service-account", "add", "anna", "--out", str(file), says="USER_EXISTS")
+        self.assertFalse(file.exists())
+        file.write_text("mine")
+        self.assertExit(LOCAL, "service-account", "add", "payments", "--out", str(file), says=str(file))
+        self.assertEqual(file.read_text(), "mine")
+        users = [each["username"] for each in self.watchword.json("user", "list")]
+        self.assertNotIn("payments", users)
+
+    def test_rules_of_a_server(self):
+        rules = {each["method"]: each for each in self.watchword.json("rules")}
+        self.assertEqual(rules["/watchword.v1.AdminService/CreateUser"],
+                         {"method": "/watchword.v1.AdminService/CreateUser", "rule": "all of watchword.admin",
+                          "from": "proto"})
+        self.assertEqual(rules["/watchword.v1.AuthService/Login"]["rule"], "anonymous")
+
+    def test_logout_that_waits_says_who_knows(self):
+        out = self.watchword.run("logout", "--wait")
+        self.assertEqual(out[0], DONE, out)
+        self.assertIn("0 of 0 services that watch have acknowledged it, 0 are lost", out[2])
+
     def test_sessions(self):
         password = self.server.add_user("carl")
         logins = [self.server.login("carl", password) for _ in range(2)]
