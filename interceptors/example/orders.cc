@@ -88,12 +88,14 @@ int Fail(const absl::Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string listen = "127.0.0.1:7080", auth_service = "127.0.0.1:7070", issuer = "http://127.0.0.1:7070", account;
+  std::string listen = "127.0.0.1:7080", auth_service = "127.0.0.1:7070", issuer = "http://127.0.0.1:7070", account,
+              snapshot;
   CLI::App app("A small service that is protected by Watchword.");
   app.add_option("--listen", listen, "Where to listen")->capture_default_str();
   app.add_option("--auth-service", auth_service, "The auth service's address")->capture_default_str();
   app.add_option("--issuer", issuer, "The auth service's --issuer")->capture_default_str();
   app.add_option("--service-account", account, "The file that `watchword service-account add` has written")->required();
+  app.add_option("--snapshot-file", snapshot, "Where to keep what is known, to start while the auth service is away");
   CLI11_PARSE(app, argc, argv);
 
   sigset_t signals;  // blocked here, before there are other threads, and waited for below
@@ -110,7 +112,8 @@ int main(int argc, char** argv) {
                                              .audiences = {"orders"},
                                              .auth_service = channel,
                                              .token_source = *std::move(self),
-                                             .allow_plaintext_tokens = true});
+                                             .allow_plaintext_tokens = true,
+                                             .snapshot_file = snapshot});
   if (!gate.ok()) return Fail(gate.status());
 
   grpc::EnableDefaultHealthCheckService(true);

@@ -34,6 +34,9 @@ class Caller {
   const std::string& session_id() const { return credential_->claims().session_id; }
   const std::vector<std::string>& audiences() const { return credential_->claims().audiences; }
   const std::vector<std::string>& scopes() const { return credential_->claims().scopes; }
+  // Who acts for the principal (RFC 8693 section 4.1), if the credential was given to somebody else for that; else
+  // empty.
+  const std::string& actor() const { return credential_->claims().actor; }
   absl::Time expires_at() const { return credential_->claims().expires_at; }
   bool HasScope(absl::string_view scope) const { return credential_->HasScope(scope); }
 

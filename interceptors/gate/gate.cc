@@ -48,7 +48,10 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(Options options) {
                                    FeedClient::Options{.verifier = name,
                                                        .token_source = options.token_source,
                                                        .allow_plaintext_tokens = options.allow_plaintext_tokens,
-                                                       .sessions = directory},
+                                                       .sessions = directory,
+                                                       .snapshot_file = options.snapshot_file,
+                                                       .issuer = options.issuer,
+                                                       .snapshot_pins = options.snapshot_pins},
                                    *trust, *options.log);
   return gate;
 }

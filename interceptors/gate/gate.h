@@ -71,6 +71,12 @@ class Gate {
     absl::Duration leeway = absl::Seconds(30);
     // The longest lifetime of a token to accept.
     absl::Duration max_lifetime = absl::Hours(1);
+    // A file in which to keep the keys and the revocations in force, so that the service can start while the auth
+    // service is away: ready, and stale until that is heard. Its folder must be there. Empty: none.
+    std::string snapshot_file;
+    // The thumbprints (RFC 7638) of the only keys to take from that file; empty: the file's permissions alone protect
+    // it.
+    std::vector<std::string> snapshot_pins;
     // How many verified credentials to remember.
     size_t cache_capacity = 65'536;
     // Rules by path ("/package.Service/Method"), in place of the option in the .proto: for services whose .proto one

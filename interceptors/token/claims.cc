@@ -80,6 +80,16 @@ class Reader {
     return bytes.ok() && bytes->size() == kSha256Size ? *std::move(bytes) : Wrong("cnf");
   }
 
+  // RFC 8693 section 4.1: only the newest actor counts.
+  std::string Actor() {
+    const JsonValue* value = payload_.Find("act");
+    if (value == nullptr) return "";
+    const JsonValue* subject = value->Find("sub");
+    const bool good = subject != nullptr && subject->IsString() && !subject->string.empty() &&
+                      subject->string.size() <= kMaxIdSize && !HasControlCharacter(subject->string);
+    return good ? subject->string : Wrong("act");
+  }
+
   absl::string_view wrong() const { return wrong_; }
 
  private:
@@ -120,6 +130,7 @@ absl::StatusOr<Claims> ParseClaims(absl::string_view payload) {
   claims.expires_at = reader.Time("exp");
   claims.username = reader.OptionalText("preferred_username");
   claims.certificate_sha256 = reader.CertificateSha256();
+  claims.actor = reader.Actor();
   if (!reader.wrong().empty()) {
     return TokenInvalid(absl::StrCat("the claim \"", reader.wrong(), "\" is missing or of the wrong form"));
   }

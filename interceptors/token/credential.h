@@ -24,6 +24,7 @@ struct Claims {
   absl::Time expires_at;                         // `exp`, exclusive: at this time it is expired
   std::string username;                          // `preferred_username`, or empty
   std::string certificate_sha256;                // `cnf.x5t#S256` as 32 bytes, or empty
+  std::string actor;                             // `act.sub` (RFC 8693): who acts for the subject, or empty
 };
 
 // Claims whose truth was checked. Only a verifier makes one, so whoever is given one need not ask whether the signature

@@ -21,6 +21,10 @@ struct Jwk {
   std::string kty, kid, use, alg, crv, x, y, n, e;
 };
 
+// The thumbprint of a public key (RFC 7638): SHA-256 over its required members, base64url; empty for a key type that is
+// not ours. Says nothing of `kid`, `use` and `alg`.
+std::string JwkThumbprint(const Jwk& jwk);
+
 // A checked public key with its one algorithm. Immutable and thread-safe; copies share the key.
 class VerificationKey {
  public:

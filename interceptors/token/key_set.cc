@@ -6,7 +6,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "watchword/base/base64url.h"
 #include "watchword/token/jwk.h"
+#include "watchword/token/opaque_token.h"
 #include "watchword/token/strict_json.h"
 
 namespace watchword {
@@ -119,6 +121,20 @@ std::vector<std::string> KeySet::key_ids() const {
   for (const auto& [id, key] : keys_) ids.push_back(id);
   std::sort(ids.begin(), ids.end());
   return ids;
+}
+
+std::string JwkThumbprint(const Jwk& jwk) {
+  std::string members;  // in this order, without spaces; their values need no escapes
+  if (jwk.kty == "EC") {
+    members = absl::StrCat(R"("crv":")", jwk.crv, R"(","kty":"EC","x":")", jwk.x, R"(","y":")", jwk.y, "\"");
+  } else if (jwk.kty == "OKP") {
+    members = absl::StrCat(R"("crv":")", jwk.crv, R"(","kty":"OKP","x":")", jwk.x, "\"");
+  } else if (jwk.kty == "RSA") {
+    members = absl::StrCat(R"("e":")", jwk.e, R"(","kty":"RSA","n":")", jwk.n, "\"");
+  } else {
+    return "";
+  }
+  return Base64UrlEncode(Sha256(absl::StrCat("{", members, "}")));
 }
 
 }  // namespace watchword

@@ -42,6 +42,16 @@ absl::StatusOr<Revocation> ToRevocation(const v1::Revocation& entry) {
   return Unreadable(entry.seq(), "target");
 }
 
+google::protobuf::Timestamp ToTimestamp(absl::Time time) {
+  google::protobuf::Timestamp timestamp;
+  timestamp.set_seconds(absl::ToUnixSeconds(time));
+  timestamp.set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(time - absl::FromUnixSeconds(timestamp.seconds()))));
+  return timestamp;
+}
+
+}  // namespace
+
 Jwk ToJwk(const v1::Jwk& jwk) {
   return {.kty = jwk.kty(),
           .kid = jwk.kid(),
@@ -54,7 +64,25 @@ Jwk ToJwk(const v1::Jwk& jwk) {
           .e = jwk.e()};
 }
 
-}  // namespace
+v1::Revocation ToProto(const Revocation& revocation) {
+  v1::Revocation entry;
+  entry.set_seq(revocation.seq);
+  *entry.mutable_expires_at() = ToTimestamp(revocation.expires_at);
+  if (const auto* session = std::get_if<Revocation::Session>(&revocation.target)) {
+    entry.set_session_id(session->id.ToString());
+  } else if (const auto* principal = std::get_if<Revocation::Principal>(&revocation.target)) {
+    entry.mutable_principal()->set_subject(principal->id.ToString());
+    *entry.mutable_principal()->mutable_began_until() = ToTimestamp(principal->began_until);
+  } else {
+    entry.set_key_id(std::get<Revocation::Key>(revocation.target).id);
+  }
+  return entry;
+}
+
+std::optional<FeedApplier::State> FeedApplier::state() const {
+  if (!ready() || in_snapshot_) return std::nullopt;
+  return State{.keys = keys_, .epoch = epoch_, .seq = last_seq_};
+}
 
 absl::Time FeedApplier::forgetting_time() const { return std::min(server_time_, trust_.clock().Now()); }
 
@@ -102,6 +130,7 @@ void FeedApplier::ApplyKeys(const v1::KeySet& keys) {
                {{"error", set.ok() ? "it is empty" : std::string(set.status().message())}});
     return;
   }
+  keys_ = keys;
   if (has_snapshot_) {
     trust_.SetKeys(*std::move(set));
   } else {

@@ -38,6 +38,14 @@ class FeedApplier {
   // the cursor is of the server's epoch.
   std::optional<v1::Acknowledgement> acknowledgement() const;
 
+  // What has been applied, but for the revocations themselves: what it takes to resume. std::nullopt before `ready`.
+  struct State {
+    v1::KeySet keys;
+    std::string epoch;
+    uint64_t seq = 0;
+  };
+  std::optional<State> state() const;
+
   // Whether keys and a first snapshot have been applied.
   bool ready() const { return trust_.keys_version() != 0; }
 
@@ -56,6 +64,7 @@ class FeedApplier {
   Logger& log_;
   // The keys, until the first snapshot is there as well: keys alone would let those in who were revoked before.
   std::optional<KeySet> waiting_keys_;
+  v1::KeySet keys_;  // the newest that was good
   bool has_snapshot_ = false;
   std::string epoch_;
   uint64_t last_seq_ = 0;
@@ -64,5 +73,9 @@ class FeedApplier {
   absl::Time server_time_ = absl::InfinitePast();
   std::optional<uint64_t> behind_at_;  // `last_seq_` at the last heartbeat, if that was ahead of it
 };
+
+// Between the feed's form and ours.
+Jwk ToJwk(const v1::Jwk& jwk);
+v1::Revocation ToProto(const Revocation& revocation);
 
 }  // namespace watchword

@@ -16,6 +16,7 @@
 #include "watchword/base/random.h"
 #include "watchword/credentials/call_credentials.h"
 #include "watchword/trust/feed_applier.h"
+#include "watchword/trust/snapshot_file.h"
 #include "watchword/v1/trust.grpc.pb.h"
 #include "watchword/v1/verifier.grpc.pb.h"
 
@@ -54,6 +55,7 @@ class FeedClient::Impl {
         trust_(trust),
         log_(log),
         applier_(trust, log),
+        ready_(StartFromFile()),
         thread_([this] { Run(); }) {}
 
   ~Impl() {
@@ -64,6 +66,7 @@ class FeedClient::Impl {
       changed_.NotifyAll();
     }
     thread_.join();
+    SaveIfChanged();
   }
 
   bool WaitUntilReady(absl::Duration timeout) {
@@ -94,6 +97,10 @@ class FeedClient::Impl {
   void DropExpiredIfDue();
   void RenewIfDue();
   void ReportIfDue(Stream& stream);
+  // Whether it is ready by what the file says.
+  bool StartFromFile();
+  void SaveIfDue();
+  void SaveIfChanged();
   void RejectTokenIfRefused(const grpc::Status& status);
   void Prepare(grpc::ClientContext& context) const {
     if (credentials_ != nullptr) context.set_credentials(credentials_);
@@ -115,6 +122,7 @@ class FeedClient::Impl {
     MutexLock lock(mutex_);
     heard_at_ = SystemClock().SinceBoot();
     forgetting_time_ = applier_.forgetting_time();
+    if (!options_.snapshot_file.empty()) state_ = applier_.state();
     if (ready_ == applier_.ready()) return;
     ready_ = applier_.ready();
     changed_.NotifyAll();
@@ -137,13 +145,17 @@ class FeedClient::Impl {
   absl::Duration dropped_expired_at_ = SystemClock().SinceBoot();  // these are touched by the thread
   absl::Duration renewed_at_;
   absl::Duration reported_at_ = SystemClock().SinceBoot();
+  absl::Duration saved_at_ = -absl::InfiniteDuration();
+  std::pair<std::string, uint64_t> saved_;  // the epoch and seq in the file
+  uint64_t saved_keys_version_ = 0;
   absl::Duration rejected_at_ = -absl::InfiniteDuration();
 
   Mutex mutex_;
   CondVar changed_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool stream_ended_ ABSL_GUARDED_BY(mutex_) = false;
-  bool ready_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ready_ ABSL_GUARDED_BY(mutex_);
+  std::optional<FeedApplier::State> state_ ABSL_GUARDED_BY(mutex_);  // to be saved
   grpc::ClientContext* renewing_ ABSL_GUARDED_BY(mutex_) = nullptr;  // while a Renew is under way
   absl::Duration heard_at_ ABSL_GUARDED_BY(mutex_);
   absl::Time forgetting_time_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
@@ -288,6 +300,7 @@ bool FeedClient::Impl::RunStream() {
     DropExpiredIfDue();
     RenewIfDue();
     ReportIfDue(stream);
+    SaveIfDue();
   }
   const bool silent = !ended_or_stopping();
   stream.Cancel();  // of no effect if it has ended by itself
@@ -300,6 +313,40 @@ bool FeedClient::Impl::RunStream() {
   }
   RejectTokenIfRefused(stream.status());
   return stream.healthy();
+}
+
+bool FeedClient::Impl::StartFromFile() {
+  if (options_.snapshot_file.empty()) return false;
+  const absl::Status status = ReadSnapshot(options_.snapshot_file, options_.issuer, options_.snapshot_pins, applier_);
+  if (status.ok()) {
+    log_.Warning("starting with what was saved, until the auth service is heard", {{"file", options_.snapshot_file}});
+  } else if (status.code() != absl::StatusCode::kNotFound) {
+    log_.Error("starting without what was saved", {{"error", std::string(status.message())}});
+  }
+  return applier_.ready();
+}
+
+void FeedClient::Impl::SaveIfDue() {
+  const absl::Duration now = SystemClock().SinceBoot();
+  if (now - saved_at_ < options_.save_every) return;
+  SaveIfChanged();
+  if (saved_keys_version_ != 0) saved_at_ = now;
+}
+
+// The revocations are read after the cursor: that there may be newer ones among them does no harm.
+void FeedClient::Impl::SaveIfChanged() {
+  std::optional<FeedApplier::State> state;
+  {
+    MutexLock lock(mutex_);
+    state = state_;
+  }
+  if (!state.has_value()) return;
+  const uint64_t keys_version = trust_.keys_version();
+  if (saved_ == std::pair(state->epoch, state->seq) && saved_keys_version_ == keys_version) return;
+  const absl::Status status = WriteSnapshot(options_.snapshot_file, options_.issuer, *state, trust_.revocations());
+  if (!status.ok()) log_.Error("what is known cannot be saved", {{"error", std::string(status.message())}});
+  saved_ = {state->epoch, state->seq};
+  saved_keys_version_ = keys_version;
 }
 
 void FeedClient::Impl::ReportIfDue(Stream& stream) {

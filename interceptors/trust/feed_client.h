@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "watchword/base/log.h"
@@ -35,6 +36,11 @@ class FeedClient {
     // Whose uses are reported; borrowed, must outlive the client. Null: nobody's.
     SessionDirectory* sessions = nullptr;
     absl::Duration report_every = absl::Seconds(5);
+    // Where to keep what is known, and to start from; see snapshot_file.h. Empty: nowhere.
+    std::string snapshot_file;
+    std::string issuer;                      // that the file must name
+    std::vector<std::string> snapshot_pins;  // thumbprints of keys to take from it; empty: all
+    absl::Duration save_every = absl::Seconds(30);
   };
 
   // Starts. Borrows `trust` and `log`, which must outlive this.

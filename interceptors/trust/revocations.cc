@@ -94,6 +94,23 @@ void RevocationSet::DropExpired(absl::Time now) {
   key_count_.store(keys_.size(), std::memory_order_release);
 }
 
+void RevocationSet::ForEach(absl::FunctionRef<void(const Revocation&)> visit) const {
+  for (const Shard& shard : shards_) {
+    MutexLock lock(shard.mutex);
+    for (const auto& [id, expires_at] : shard.sessions) {
+      visit({.target = Revocation::Session{id}, .expires_at = absl::FromUnixSeconds(expires_at)});
+    }
+    for (const auto& [id, entry] : shard.principals) {
+      visit({.target = Revocation::Principal{id, entry.began_until},
+             .expires_at = absl::FromUnixSeconds(entry.expires_at)});
+    }
+  }
+  MutexLock lock(keys_mutex_);
+  for (const auto& [id, expires_at] : keys_) {
+    visit({.target = Revocation::Key{id}, .expires_at = absl::FromUnixSeconds(expires_at)});
+  }
+}
+
 size_t RevocationSet::size() const {
   size_t size = key_count_.load(std::memory_order_acquire);
   for (const Shard& shard : shards_) {

@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "watchword/base/mutex.h"
@@ -52,6 +53,9 @@ class RevocationSet {
 
   // Forgets what has expired at `now`, by more than kRevocationMargin.
   void DropExpired(absl::Time now);
+
+  // Calls `visit` for each entry, its `seq` 0, a shard at a time, under its lock.
+  void ForEach(absl::FunctionRef<void(const Revocation&)> visit) const;
 
   // How many entries are held.
   size_t size() const;

@@ -253,10 +253,10 @@ class Server(Process):
 class Orders(Process):
     """The example service."""
 
-    def __init__(self, auth_address, account, issuer=Server.ISSUER):
+    def __init__(self, auth_address, account, *flags, issuer=Server.ISSUER):
         self.address = f"127.0.0.1:{free_port()}"
         super().__init__(BIN / "orders", "--listen", self.address, "--auth-service", auth_address, "--issuer", issuer,
-                         "--service-account", account)
+                         "--service-account", account, *flags)
         self.grpc = Grpcurl(self.address)
         self.wait_for_line(lambda line: line.startswith("orders listens"))
 

@@ -276,6 +276,25 @@ class WithoutTheServer(Case):
         self.assertEqual(orders.list(other).code, OK)
         self.assertEqual(orders.list(self.login(server)).code, OK)
 
+    def test_service_that_starts_while_the_server_is_away_goes_on_from_its_snapshot(self):
+        server = self.start(Server, self.folder)
+        flags = ("--snapshot-file", self.folder / "trust")
+        orders = self.start(Orders, server.address, server.service_account(), *flags)
+        password = server.add_user("anna", scopes=["orders.write"])
+        good, gone = (server.login("anna", password, audiences=["orders"])["credential"] for _ in range(2))
+        orders.wait_for_trust(good)
+        server.grpc.call(AUTH + "Logout", bearer=gone, wait_for_verifiers=True)
+        self.assertEqual(orders.end(), 0)
+        server.end(signal.SIGKILL)
+
+        orders = self.start(Orders, server.address, server.service_account(), *flags)
+        self.assertEqual(orders.list(good).code, OK)
+        self.assertRefused(orders.list(gone), UNAUTHENTICATED, "TOKEN_REVOKED")
+        cancel = ORDERS + "CancelOrder"  # its rule takes no risk
+        self.assertRefused(orders.grpc.call(cancel, bearer=good, order="1"), UNAVAILABLE, "TRUST_STALE")
+        self.start(Server, self.folder, port=server.port)
+        until(lambda: orders.grpc.call(cancel, bearer=good, order="1").code == OK)
+
     def test_logout_that_was_acknowledged_before_the_service_started_holds(self):
         server = self.start(Server, self.folder)
         gone, good = self.login(server), self.login(server)

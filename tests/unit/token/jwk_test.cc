@@ -330,5 +330,19 @@ TEST(KeySetTest, TheMessageNamesTheBadKeyOnOneLine) {
               HasSubstr("key \"a\\nb\": "));
 }
 
+// The example of RFC 7638 section 3.1.
+TEST(JwkThumbprintTest, IsThatOfTheRfc) {
+  const Jwk jwk{
+      .kty = "RSA",
+      .kid = "2011-04-29",
+      .alg = "RS256",
+      .n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCi"
+           "FV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9"
+           "c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1j"
+           "F44-csFCur-kEgU8awapJzKnqDKgw",
+      .e = "AQAB"};
+  EXPECT_EQ(JwkThumbprint(jwk), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+}
+
 }  // namespace
 }  // namespace watchword

@@ -471,6 +471,19 @@ TEST_F(VerifierTest, ConfirmationThatCannotBeCheckedIsRefused) {
   }
 }
 
+TEST_F(VerifierTest, WhoActsForThePrincipalIsTold) {
+  EXPECT_EQ(VerifyClaim("act", {{"sub", "batch"}, {"act", {{"sub", "older"}}}})->claims().actor, "batch");
+  for (const json& act : std::vector<json>{json::object(),
+                                           "batch",
+                                           nullptr,
+                                           {{"sub", ""}},
+                                           {{"sub", 1}},
+                                           {{"sub", std::string(256, 'x')}},
+                                           {{"sub", "a\nb"}}}) {
+    EXPECT_THAT(VerifyClaim("act", act), HasReason(kTokenInvalid)) << act;
+  }
+}
+
 TEST_F(VerifierTest, SignatureOnlyTakesAnyPayloadAndType) {
   for (const absl::string_view payload :
        {absl::string_view(""), absl::string_view("\0\xff", 2), absl::string_view("[1")}) {
