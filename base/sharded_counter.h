@@ -24,8 +24,10 @@ class ShardedCounter {
   static constexpr size_t kShards = 16;
   static constexpr size_t kCacheLine = 64;
 
-  struct alignas(kCacheLine) Shard {
+  // So far apart that no two counts lie in one cache line. (Aligned to one, it would pad whatever holds a counter.)
+  struct Shard {
     std::atomic<uint64_t> count{0};
+    std::array<char, kCacheLine - sizeof(std::atomic<uint64_t>)> padding{};
   };
 
   static size_t ShardOfThisThread() {

@@ -56,16 +56,16 @@ absl::StatusOr<ExitCode> RotateSecret(Context& context, const AccountOptions& op
 
 std::string Describe(const v1::AccessRule& rule) {
   std::vector<std::string> parts;
-  if (rule.allow_anonymous()) parts.push_back("anonymous");
+  if (rule.allow_anonymous()) parts.emplace_back("anonymous");
   if (rule.require_scopes_size() > 0)
-    parts.push_back(absl::StrCat("all of ", absl::StrJoin(rule.require_scopes(), " ")));
+    parts.emplace_back(absl::StrCat("all of ", absl::StrJoin(rule.require_scopes(), " ")));
   if (rule.require_any_scope_size() > 0) {
-    parts.push_back(absl::StrCat("any of ", absl::StrJoin(rule.require_any_scope(), " ")));
+    parts.emplace_back(absl::StrCat("any of ", absl::StrJoin(rule.require_any_scope(), " ")));
   }
-  if (!rule.audience().empty()) parts.push_back(absl::StrCat("audience ", rule.audience()));
-  if (rule.require_bound()) parts.push_back("bound");
-  if (rule.when_stale() == v1::WHEN_STALE_REFUSE) parts.push_back("refused when stale");
-  if (rule.when_stale() == v1::WHEN_STALE_ACCEPT_UNTIL_EXPIRY) parts.push_back("accepted when stale");
+  if (!rule.audience().empty()) parts.emplace_back(absl::StrCat("audience ", rule.audience()));
+  if (rule.require_bound()) parts.emplace_back("bound");
+  if (rule.when_stale() == v1::WHEN_STALE_REFUSE) parts.emplace_back("refused when stale");
+  if (rule.when_stale() == v1::WHEN_STALE_ACCEPT_UNTIL_EXPIRY) parts.emplace_back("accepted when stale");
   return parts.empty() ? "a valid credential" : absl::StrJoin(parts, ", ");
 }
 
