@@ -48,6 +48,8 @@ class SnapshotFileTest : public testing::Test {
   absl::Status Read(const std::vector<std::string>& pins = {}, const std::string& issuer = kIssuer) {
     return ReadSnapshot(path_, issuer, pins, after_.applier);
   }
+  // As it is, with its permissions; thousands of times, so not durably.
+  void Overwrite(const std::string& text) { std::ofstream(path_, std::ios::binary | std::ios::trunc) << text; }
   void ExpectRefused(const std::string& why) {
     const absl::Status status = Read();
     EXPECT_THAT(status, HasCode(StatusCode::kFailedPrecondition));
@@ -108,11 +110,11 @@ TEST_F(SnapshotFileTest, AnyDamageIsNoticed) {
   for (size_t i = 0; i < good.size(); ++i) {
     std::string damaged = good;
     damaged[i] = static_cast<char>(damaged[i] ^ 0x10);
-    ASSERT_THAT(WriteSecretFile(path_, damaged), IsOk());
+    Overwrite(damaged);
     ExpectRefused("");
   }
   for (size_t size = 0; size < good.size(); ++size) {
-    ASSERT_THAT(WriteSecretFile(path_, good.substr(0, size)), IsOk());
+    Overwrite(good.substr(0, size));
     ExpectRefused("");
   }
 }
