@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -18,10 +19,17 @@ absl::Status Failed(absl::string_view what, const std::string& path) {
   return absl::ErrnoToStatus(errno, absl::StrCat(what, " ", path));
 }
 
+constexpr size_t kFirstRead = 64 << 10;
+
 absl::StatusOr<std::string> ReadDescriptor(int descriptor, const std::string& path, size_t max_size) {
-  std::string contents(max_size + 1, '\0');
+  // Grows as it is filled: most files are far from the limit. What fits at first, as secrets do, is never copied.
+  std::string contents(std::min(max_size + 1, kFirstRead), '\0');
   size_t size = 0;
-  while (size < contents.size()) {
+  while (true) {
+    if (size == contents.size()) {
+      if (size > max_size) break;
+      contents.resize(std::min(max_size + 1, 2 * size));
+    }
     const ssize_t got = read(descriptor, contents.data() + size, contents.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return Failed("cannot read", path);
