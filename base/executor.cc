@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "watchword/base/deadline.h"
 
 namespace watchword {
 
@@ -65,6 +66,7 @@ void Executor::Run() {
     } else if (item.deadline < clock_.Now()) {
       item.work(absl::DeadlineExceededError("the deadline passed while the work was queued"));
     } else {
+      const ScopedDeadline deadline(item.deadline);
       item.work(absl::OkStatus());
     }
   }

@@ -28,8 +28,8 @@ class Executor {
     int nice = 0;                // added to the threads' nice value: 0 to 19, higher yields to others
   };
 
-  // Called exactly once, on a thread of the executor: with OK to do the work, or with DEADLINE_EXCEEDED or CANCELLED
-  // (the executor is stopping) to only say that it was not done.
+  // Called exactly once, on a thread of the executor: with OK to do the work (CurrentDeadline() is its deadline), or
+  // with DEADLINE_EXCEEDED or CANCELLED (the executor is stopping) to only say that it was not done.
   using Work = absl::AnyInvocable<void(absl::Status)>;
 
   // Borrows `clock`, which must outlive this.

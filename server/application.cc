@@ -1,6 +1,7 @@
 #include "server/application.h"
 
 #include <algorithm>
+#include <atomic>
 #include <climits>
 #include <optional>
 #include <utility>
@@ -29,7 +30,9 @@
 #include "server/service/session_cache.h"
 #include "server/service/sessions.h"
 #include "server/service/validate.h"
+#include "server/service/verifier_exchange.h"
 #include "server/service/verifiers.h"
+#include "server/store_mysql/mysql_store.h"
 #include "server/store_sqlite/sqlite_store.h"
 #include "server/transport/admin_handlers.h"
 #include "server/transport/auth_handlers.h"
@@ -44,6 +47,7 @@ namespace watchword {
 namespace {
 
 constexpr size_t kSessionCacheCapacity = 100'000;
+constexpr absl::Duration kStorePause = absl::Seconds(1);
 
 std::vector<std::string> ServiceNames() {
   return {v1::AuthService::service_full_name(), v1::AdminService::service_full_name(),
@@ -84,6 +88,15 @@ PortSecurity SecurityOf(const ListenAddress& address, const Config& config) {
   return PortSecurity::Tls(config.tls_cert, config.tls_key, config.tls_client_ca);
 }
 
+absl::StatusOr<std::unique_ptr<Store>> Open(const Config& config, const Clock& clock, RandomSource& random,
+                                            Logger& log) {
+  if (!config.mysql.has_value()) return OpenSqliteStore(config.sqlite_path, random);
+  if (config.migrate_at_start) {
+    if (auto status = MigrateMysql(*config.mysql, clock, random); !status.ok()) return status;
+  }
+  return OpenMysqlStore(*config.mysql, clock, random, log);
+}
+
 void Tune(const Config& config, grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second server on the port is an error
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
@@ -101,10 +114,11 @@ void Tune(const Config& config, grpc::ServerBuilder& builder) {
 
 // In the order in which they depend on each other: what is used comes before what uses it, and goes after it.
 struct Application::Parts {
-  Parts(const Config& its_config, JsonLogger& its_log)
-      : config(its_config), log(its_log), settings(SettingsFrom(config)) {}
+  Parts(const Config& its_config, JsonLogger& its_log, const Wait& its_wait)
+      : config(its_config), log(its_log), wait(its_wait), settings(SettingsFrom(config)) {}
 
   absl::Status OpenStore();
+  absl::Status OpenSecrets();
   absl::Status StartServices();
   absl::Status Listen();
   absl::Status StartOperationsPort();
@@ -112,6 +126,7 @@ struct Application::Parts {
 
   const Config config;
   JsonLogger& log;
+  const Wait& wait;  // used while starting
   const Settings settings;
   const Clock& clock = SystemClock();
   RandomSource& random = SystemRandom();
@@ -124,6 +139,7 @@ struct Application::Parts {
   std::unique_ptr<Executor> hash_executor;
   std::unique_ptr<Feed> feed;
   std::optional<Verifiers> verifiers;
+  std::unique_ptr<VerifierExchange> exchange;
   std::optional<Environment> environment;
   std::optional<SessionCache> session_cache;
   std::optional<LoginCommand> login;
@@ -139,17 +155,30 @@ struct Application::Parts {
   std::unique_ptr<Gate> gate;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<HealthReporter> health;
+  std::atomic<bool> started = false;  // all of the above is there
   std::unique_ptr<OpsServer> ops;
 };
 
 absl::Status Application::Parts::OpenStore() {
   if (auto status = MakePrivateFolder(config.data_dir); !status.ok()) return status;
-  absl::StatusOr<std::unique_ptr<Store>> opened = OpenSqliteStore(config.sqlite_path, random);
+  absl::StatusOr<std::unique_ptr<Store>> opened = Open(config, clock, random, log);
+  // Only for a store that is reached over a network is being away nothing unusual.
+  for (bool told = false; config.mysql.has_value() && absl::IsUnavailable(opened.status());) {
+    if (!told) log.Error("waiting for the store", {{"error", std::string(opened.status().message())}});
+    told = true;
+    if (!wait(kStorePause)) return absl::CancelledError("asked to end before the store could be reached");
+    opened = Open(config, clock, random, log);
+  }
   if (!opened.ok()) return opened.status();
   store = *std::move(opened);
+  return absl::OkStatus();
+}
 
-  absl::StatusOr<std::unique_ptr<KeyRing>> ring =
-      KeyRing::Open(store->keys(), {.key_file = config.key_file, .algorithm = config.signing_algorithm}, clock, random);
+absl::Status Application::Parts::OpenSecrets() {
+  absl::StatusOr<std::unique_ptr<KeyRing>> ring = KeyRing::Open(
+      store->keys(),
+      {.key_file = config.key_file, .algorithm = config.signing_algorithm, .shared = config.mysql.has_value()}, clock,
+      random);
   if (!ring.ok()) return ring.status();
   keys = *std::move(ring);
 
@@ -174,10 +203,17 @@ absl::Status Application::Parts::StartServices() {
   absl::StatusOr<KeySet> public_keys = KeySet::FromJwks(keys->public_jwks());
   if (!public_keys.ok()) return public_keys.status();
   trust.SetKeys(*std::move(public_keys));
-  feed = std::make_unique<Feed>(store->revocations(), trust, clock, log);
+  feed = std::make_unique<Feed>(store->revocations(), trust, clock, random, log);
   if (auto status = feed->Start(); !status.ok()) return status;
 
-  verifiers.emplace(*feed, clock, settings.access_token_ttl);
+  absl::StatusOr<Uuid> replica = Uuid::NewV7(clock.Now(), random);
+  if (!replica.ok()) return replica.status();
+  Replicas* const replicas = store->replicas();
+  verifiers.emplace(*feed, clock, settings.access_token_ttl, replicas != nullptr);
+  if (replicas != nullptr) {
+    exchange =
+        std::make_unique<VerifierExchange>(*replicas, *replica, *verifiers, clock, settings.access_token_ttl, log);
+  }
   environment.emplace(Environment{.settings = settings,
                                   .store = *store,
                                   .store_executor = *store_executor,
@@ -189,6 +225,7 @@ absl::Status Application::Parts::StartServices() {
                                   .verifiers = *verifiers,
                                   .clock = clock,
                                   .random = random,
+                                  .replica = *replica,
                                   .log = log});
   session_cache.emplace(kSessionCacheCapacity, settings.session_idle_timeout);
   login.emplace(*environment);
@@ -247,15 +284,14 @@ absl::Status Application::Parts::Listen() {
 
 absl::Status Application::Parts::StartOperationsPort() {
   if (!config.ops_listen.has_value()) return absl::OkStatus();
-  AddMetrics();
-  absl::StatusOr<std::unique_ptr<OpsServer>> started =
-      OpsServer::Start({.host = config.ops_listen->host,
-                        .port = config.ops_listen->port,
-                        .metrics = [this] { return metrics.Render(); },
-                        .readiness = [this] { return health->readiness(); },
-                        .jwks = [this] { return JwksJson(*keys); }});
-  if (!started.ok()) return started.status();
-  ops = *std::move(started);
+  absl::StatusOr<std::unique_ptr<OpsServer>> opened = OpsServer::Start(
+      {.host = config.ops_listen->host,
+       .port = config.ops_listen->port,
+       .metrics = [this] { return metrics.Render(); },
+       .readiness = [this] { return started ? health->readiness() : absl::UnavailableError("starting"); },
+       .jwks = [this] { return started ? JwksJson(*keys) : std::string(); }});
+  if (!opened.ok()) return opened.status();
+  ops = *std::move(opened);
   log.Info("operations port listening", {{"address", config.ops_listen->host}, {"port", absl::StrCat(ops->port())}});
   return absl::OkStatus();
 }
@@ -266,10 +302,10 @@ void Application::Parts::AddMetrics() {
   metrics.AddGauge("watchword_store_queue_length", "Store calls that wait for a thread",
                    [this] { return static_cast<double>(store_executor->queued()); });
   metrics.AddGauge("watchword_feed_verifiers", "Verifiers on the trust feed of this server",
-                   [this] { return static_cast<double>(verifiers->TallyOf(0).live); });
+                   [this] { return static_cast<double>(verifiers->OwnTally().live); });
   metrics.AddGauge("watchword_feed_verifiers_lost",
                    "Verifiers whose feed ended within the lifetime of an access token and that have not come back",
-                   [this] { return static_cast<double>(verifiers->TallyOf(0).lost); });
+                   [this] { return static_cast<double>(verifiers->OwnTally().lost); });
   metrics.AddGauge("watchword_feed_lag_entries",
                    "How many entries of the revocation log the verifier that is furthest behind has not acknowledged",
                    [this] {
@@ -285,15 +321,24 @@ void Application::Parts::AddMetrics() {
                    [this] { return static_cast<double>(trust.revocations().size()); });
 }
 
-absl::StatusOr<std::unique_ptr<Application>> Application::Start(const Config& config, JsonLogger& log) {
-  auto parts = std::make_unique<Parts>(config, log);
-  for (const auto step : {&Parts::OpenStore, &Parts::StartServices, &Parts::Listen, &Parts::StartOperationsPort}) {
+absl::StatusOr<std::unique_ptr<Application>> Application::Start(const Config& config, JsonLogger& log,
+                                                                const Wait& wait) {
+  auto parts = std::make_unique<Parts>(config, log, wait);
+  // The operations port comes first, so that a start that takes long is not taken for one that hangs.
+  for (const auto step :
+       {&Parts::StartOperationsPort, &Parts::OpenStore, &Parts::OpenSecrets, &Parts::StartServices, &Parts::Listen}) {
     if (auto status = ((*parts).*step)(); !status.ok()) {
       Application unfinished(std::move(parts));  // takes down what was built
       return status;
     }
   }
+  parts->AddMetrics();
+  parts->started = true;
   return std::unique_ptr<Application>(new Application(std::move(parts)));
+}
+
+absl::Status Application::Migrate(const Config& config) {
+  return MigrateMysql(*config.mysql, SystemClock(), SystemRandom());
 }
 
 Application::Application(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}

@@ -44,6 +44,13 @@ void WaitForEndSignal() {
   sigwait(&signals, &signal);
 }
 
+// Whether all of `duration` has passed without a signal to end.
+bool SleepUnlessEnded(absl::Duration duration) {
+  const sigset_t signals = EndSignals();
+  const timespec patience = absl::ToTimespec(duration);
+  return sigtimedwait(&signals, nullptr, &patience) < 0;
+}
+
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "watchwordd: %s\n", std::string(status.message()).c_str());
   return kExitFailed;
@@ -69,9 +76,15 @@ int main(int argc, char** argv) {
     return std::fflush(stdout) == 0 ? 0 : kExitFailed;
   }
 
+  if (parsed->migrate) {
+    const absl::Status migrated = watchword::Application::Migrate(parsed->config);
+    return migrated.ok() ? 0 : Fail(migrated);
+  }
+
   watchword::JsonLogger log({.minimum = parsed->config.log_level});
   absl::StatusOr<std::unique_ptr<watchword::Application>> application =
-      watchword::Application::Start(parsed->config, log);
+      watchword::Application::Start(parsed->config, log, SleepUnlessEnded);
+  if (absl::IsCancelled(application.status())) return 0;  // it was asked to end
   if (!application.ok()) return Fail(application.status());
   WaitForEndSignal();
   std::thread([] {  // whoever signals twice is in a hurry

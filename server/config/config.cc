@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "server/config/mysql_url.h"
 #include "server/config/settings.h"
 #include "server/config/values.h"
 #include "server/domain/names.h"
@@ -63,6 +64,7 @@ class Checker {
   int64_t Number(const std::string& name, int64_t least, int64_t most) {
     return Take(name, ParseNumberSetting(Text(name), least, most));
   }
+  bool Switch(const std::string& name) { return Take(name, ParseSwitchSetting(Text(name))); }
   size_t Count(const std::string& name, int64_t most) { return static_cast<size_t>(Number(name, 1, most)); }
 
   void Require(const std::string& name, absl::string_view example) {
@@ -82,17 +84,45 @@ void SetDerivedDefaults(Checker& check) {
   check.SetDefault("store", absl::StrCat("sqlite:", folder, "/watchword.db"));
   check.SetDefault("key-file", absl::StrCat(folder, "/key-encryption-key"));
   check.SetDefault("default-audience", check.Text("issuer"));
+  check.SetDefault("store-threads", absl::StartsWith(check.Text("store"), "mysql:") ? "16" : "4");
   const auto processors = static_cast<int64_t>(std::thread::hardware_concurrency());
   check.SetDefault("hash-threads", absl::StrCat(std::clamp<int64_t>(processors, 1, kMaxThreads)));
+}
+
+void CheckMysql(Checker& check, Config& config) {
+  MysqlOptions options = check.Take("store", ParseMysqlUrl(check.Text("store")));
+  options.password_file = check.Text("store-password-file");
+  options.tls_ca = check.Text("store-tls-ca");
+  options.allow_plaintext = check.Switch("allow-store-plaintext");
+  options.allow_lossy_commits = check.Switch("allow-lossy-store");
+  config.migrate_at_start = check.Switch("migrate-at-start");
+  if (options.socket.empty() && options.tls_ca.empty() && !options.allow_plaintext) {
+    check.FailAt("store", check.Text("store"),
+                 "needs TLS: set --store-tls-ca to the certificates that sign the servers' (or, if something else "
+                 "protects the way, --allow-store-plaintext)");
+  }
+  if (!options.tls_ca.empty() && options.allow_plaintext) {
+    check.FailAt("store-tls-ca", options.tls_ca, "and --allow-store-plaintext contradict each other: remove one");
+  }
+  config.mysql = std::move(options);
 }
 
 void CheckPlaces(Checker& check, Config& config) {
   config.data_dir = check.Text("data-dir");
   config.key_file = check.Text("key-file");
   const std::string store = check.Text("store");
+  if (absl::StartsWith(store, "mysql:")) return CheckMysql(check, config);
   absl::string_view path = store;
-  if (!absl::ConsumePrefix(&path, "sqlite:") || path.empty()) check.FailAt("store", store, "must be sqlite:PATH");
+  if (!absl::ConsumePrefix(&path, "sqlite:") || path.empty()) {
+    check.FailAt("store", store, "must be sqlite:PATH or mysql://USER@HOST/DATABASE");
+  }
   config.sqlite_path = std::string(path);
+  for (const std::string name : {"store-password-file", "store-tls-ca"}) {
+    if (!check.Text(name).empty()) check.FailAt(name, check.Text(name), "is for MySQL only: set --store, or remove it");
+  }
+  for (const std::string name : {"allow-store-plaintext", "allow-lossy-store", "migrate-at-start"}) {
+    if (check.Switch(name)) check.FailAt(name, "true", "is for MySQL only: set --store, or remove it");
+  }
 }
 
 void CheckTokens(Checker& check, Config& config) {
@@ -191,7 +221,7 @@ void CheckListenAddress(Checker& check, const std::string& text, bool may_be_rem
 }
 
 void CheckAddresses(Checker& check, Config& config) {
-  const bool allow_plaintext = check.Take("allow-plaintext", ParseSwitchSetting(check.Text("allow-plaintext")));
+  const bool allow_plaintext = check.Switch("allow-plaintext");
   const bool may_be_remote = allow_plaintext || !config.tls_cert.empty();
   for (const std::string& text : check.Texts("listen")) CheckListenAddress(check, text, may_be_remote, config);
   if (config.listen.empty()) check.Fail("--listen is empty: set at least one address, as in --listen 127.0.0.1:7070");
@@ -206,6 +236,9 @@ void CheckResources(Checker& check, Config& config) {
   config.hash_threads = check.Count("hash-threads", kMaxThreads);
   config.hash_queue = check.Count("hash-queue", kMaxQueue);
   config.store_threads = check.Count("store-threads", kMaxThreads);
+  // One for each thread that uses the store: the executor's, and those that follow the log, tell the other servers, and
+  // keep house. So nobody waits for one.
+  if (config.mysql.has_value()) config.mysql->connections = config.store_threads + 3;
   config.store_queue = check.Count("store-queue", kMaxQueue);
 }
 
@@ -257,6 +290,10 @@ absl::StatusOr<ParsedConfig> ParseConfig(const std::vector<std::string>& argumen
   auto config = CheckAll(gathered->values);
   if (!config.ok()) return config.status();
   parsed.config = *std::move(config);
+  parsed.migrate = gathered->migrate;
+  if (parsed.migrate && !parsed.config.mysql.has_value()) {
+    return absl::InvalidArgumentError("migrate is for MySQL only: set --store (the embedded store migrates itself)");
+  }
   if (gathered->print_config) parsed.print = FormatSettings(gathered->values);
   return parsed;
 }

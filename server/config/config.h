@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/store_mysql/mysql_store.h"
 #include "watchword/base/log.h"
 #include "watchword/token/jwk.h"
 
@@ -31,8 +32,10 @@ struct Config {
   std::vector<ListenAddress> listen;   // at least one
   std::optional<HostPort> ops_listen;  // nothing: no operations port
   std::string data_dir;
-  std::string sqlite_path;  // of the embedded store
-  std::string key_file;     // the key-encryption key
+  std::string sqlite_path;            // of the embedded store, unless `mysql` is set
+  std::optional<MysqlOptions> mysql;  // the shared store
+  bool migrate_at_start = false;      // brings its schema up to date
+  std::string key_file;               // the key-encryption key
 
   std::string issuer;
   Algorithm signing_algorithm = Algorithm::kEs256;
@@ -63,6 +66,7 @@ struct Config {
 // What the command line asked for: a configuration to run with, or only a text to be printed.
 struct ParsedConfig {
   Config config;
+  bool migrate = false;              // only bring the schema of the store up to date
   std::optional<std::string> print;  // --help, --version, --print-config: print this to standard output and exit 0
 };
 

@@ -120,6 +120,8 @@ void Declare(CommandLine& line) {
     }
     if (setting.kind == Setting::Kind::kList) option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   }
+  app.add_subcommand("migrate", "Bring the schema of a MySQL store up to date, with these settings, and exit")
+      ->fallthrough();
   app.footer(
       "Every setting can also be given as an environment variable (--data-dir: WATCHWORD_DATA_DIR; lists separated by\n"
       "commas) or in the file (data-dir = \"…\"). The command line wins over the environment, that over the file.");
@@ -158,6 +160,7 @@ absl::StatusOr<GatheredSettings> GatherSettings(const std::vector<std::string>& 
   if (auto status = Parse(arguments, line, gathered.print); !status.ok()) return status;
   if (gathered.print.has_value()) return gathered;
   gathered.print_config = line.print_config;
+  gathered.migrate = line.app.got_subcommand("migrate");
 
   if (auto status = UnknownVariables(environment); !status.ok()) return status;
   SettingValues in_environment = FromEnvironment(environment);

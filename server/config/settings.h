@@ -39,6 +39,7 @@ using SettingValues = std::map<std::string, SettingValue>;
 struct GatheredSettings {
   SettingValues values;
   bool print_config = false;
+  bool migrate = false;
   std::optional<std::string> print;
 };
 

@@ -54,8 +54,10 @@ void Route(const OpsServer::Options& options, const httplib::Request& request, h
   }
   if (request.path == "/metrics") return Answer(response, 200, options.metrics(), "text/plain; version=0.0.4");
   if (request.path == "/.well-known/jwks.json") {
+    const std::string keys = options.jwks();
+    if (keys.empty()) return Answer(response, 503, "starting\n");
     response.set_header("Cache-Control", "max-age=60");
-    return Answer(response, 200, options.jwks(), "application/jwk-set+json");
+    return Answer(response, 200, keys, "application/jwk-set+json");
   }
   Answer(response, 404, "not here; there are /metrics, /livez, /readyz and /.well-known/jwks.json\n");
 }

@@ -29,7 +29,7 @@ class OpsServer {
     // Called on the server's threads until Stop returns; must not throw.
     std::function<std::string()> metrics;       // the body of /metrics
     std::function<absl::Status()> readiness;    // OK, or why not; the message is shown
-    std::function<std::string()> jwks;          // the JWK Set
+    std::function<std::string()> jwks;          // the JWK Set; empty: not known yet, which is a 503
     absl::Duration timeout = absl::Seconds(3);  // for a request and its answer, from when a thread has taken it up
   };
 

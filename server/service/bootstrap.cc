@@ -67,7 +67,12 @@ absl::Status EnsureAdministrator(const Bootstrap& bootstrap, UserStore& users, c
                                              .password_hash = *hash,
                                              .scopes = {"watchword.admin", "watchword.validate"},
                                              .created_at = now});
-  if (!created.ok() && created.code() != absl::StatusCode::kAlreadyExists) return created;
+  if (absl::IsAlreadyExists(created)) {
+    log.Warning("another server has created the first administrator, with the password that it was given",
+                {{"user", bootstrap.username}});
+    return absl::OkStatus();
+  }
+  if (!created.ok()) return created;
   log.Info("first administrator created",
            {{"user", bootstrap.username},
             {"password_file", bootstrap.password_file.value_or(bootstrap.generated_password_file)}});

@@ -47,6 +47,7 @@ struct Environment {
   Verifiers& verifiers;
   const Clock& clock;
   RandomSource& random;
+  Uuid replica;  // this server's name among those of the store, another one after each start
   Logger& log;
 };
 

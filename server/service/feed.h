@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "watchword/base/clock.h"
 #include "watchword/base/log.h"
 #include "watchword/base/mutex.h"
+#include "watchword/base/random.h"
 #include "watchword/trust/trust_state.h"
 
 namespace watchword {
@@ -25,11 +27,15 @@ namespace watchword {
 // entries that are kept in memory or, if it is further behind, from the store. A slow one holds up nobody and costs no
 // memory.
 //
+// It also notices when the log is not the one any more that it was: entries are missing that were there, as when a
+// backup was put back or a primary failed before its replica had everything. Then it begins another epoch, so that
+// every server and every verifier starts anew; what they hold stays revoked.
+//
 // Thread-safe.
 class Feed {
  public:
-  // Told that there is something new. Called on the feed's thread: must not block nor call back into the feed's
-  // Subscribe or Unsubscribe.
+  // Told that there is something new. Called on the feed's threads, one at a time: must not block nor call back into
+  // the feed's Subscribe or Unsubscribe.
   class Listener {
    public:
     virtual ~Listener() = default;
@@ -37,14 +43,16 @@ class Feed {
     virtual void OnNews() = 0;
     // A second has passed and the log could be read during it.
     virtual void OnHeartbeat() = 0;
-    // At least every 50 ms, whether or not the log can be read. For what has to be done in time.
+    // Every 50 ms, whether or not the log can be read. For what has to be done in time.
     virtual void OnTick() {}
+    // The log is another one: what was said of the old one does not count any more.
+    virtual void OnNewEpoch() {}
     // The feed has stopped.
     virtual void OnEnd() = 0;
   };
 
   // Borrows all, which must outlive this.
-  Feed(RevocationLog& revocations, TrustState& trust, const Clock& clock, Logger& log);
+  Feed(RevocationLog& revocations, TrustState& trust, const Clock& clock, RandomSource& random, Logger& log);
   ~Feed();  // stops, if Stop was not called
   Feed(const Feed&) = delete;
   Feed& operator=(const Feed&) = delete;
@@ -73,18 +81,35 @@ class Feed {
   absl::StatusOr<std::vector<RevocationRecord>> RecentAfter(uint64_t seq, size_t limit) const;
 
  private:
+  // What was found in the log.
+  enum class News { kNone, kEntries, kNewEpoch };
+
   void Run();
-  // Reads what is new in the log; whether there was any.
-  absl::StatusOr<bool> Follow();
+  void Tick();
+  // Waits until poked, or for the interval. Whether to go on.
+  bool Pause();
+  // Reads the log from its beginning: every revocation that is kept.
+  absl::Status Load();
+  // Reads what is new in the log.
+  absl::StatusOr<News> Follow();
+  // Reads the entries after the position and takes them; how many there were. FAILED_PRECONDITION if the log does not
+  // hold the last entry that was read before.
+  absl::StatusOr<size_t> ReadOn();
+  void Take(std::vector<RevocationRecord> entries);
+  // The log is not the one that was read: begins another epoch, unless somebody has, and loads it.
+  absl::Status StartAnew(const RevocationLog::Head& head);
   void Tell(void (Listener::*what)());
 
   RevocationLog& revocations_;
   TrustState& trust_;
   const Clock& clock_;
+  RandomSource& random_;
   Logger& log_;
+  std::optional<RevocationRecord> last_;  // that was read; the thread's own
 
   mutable Mutex mutex_;
   CondVar wake_;
+  CondVar stopped_;
   bool poked_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   Position position_ ABSL_GUARDED_BY(mutex_);
@@ -94,6 +119,7 @@ class Feed {
   absl::flat_hash_set<Listener*> listeners_ ABSL_GUARDED_BY(listeners_mutex_);
   bool ended_ ABSL_GUARDED_BY(listeners_mutex_) = false;
   std::thread thread_;
+  std::thread ticker_;
 };
 
 // The entry as verifiers keep it.

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -12,6 +13,8 @@ namespace {
 
 constexpr absl::Duration kInterval = absl::Seconds(10);
 constexpr absl::Duration kPauseBetweenBatches = absl::Milliseconds(50);
+constexpr int kPauseFactor = 10;  // at most a tenth of the time is spent deleting
+constexpr absl::Duration kLease = absl::Seconds(60);
 constexpr size_t kBatch = 200;
 
 // Rows outlive their session for a while, so that a client that comes late is told TOKEN_EXPIRED or TOKEN_REVOKED.
@@ -36,19 +39,38 @@ void Janitor::CleanUp() {
   const absl::Time now = environment_.clock.Now();
   WriteBackActivity();
   environment_.trust.revocations().DropExpired(now);
-  const auto drain = [this](absl::string_view what, auto delete_batch) {
-    while (true) {
-      const absl::StatusOr<size_t> deleted = delete_batch();
-      if (!deleted.ok()) {
-        environment_.log.Warning("cannot delete what has expired",
-                                 {{"what", std::string(what)}, {"error", std::string(deleted.status().message())}});
-        return;
-      }
-      if (*deleted < kBatch || !Pause(kPauseBetweenBatches)) return;
+  DeleteExpired("sessions", [&] { return environment_.store.sessions().DeleteExpired(now - kKeepSessions, kBatch); });
+  DeleteExpired("revocations", [&] { return environment_.store.revocations().DeleteExpired(now, kBatch); });
+}
+
+void Janitor::DeleteExpired(absl::string_view what, absl::AnyInvocable<absl::StatusOr<size_t>()> delete_batch) {
+  while (MayDelete()) {
+    const absl::Duration began = environment_.clock.SinceBoot();
+    const absl::StatusOr<size_t> deleted = delete_batch();
+    if (!deleted.ok()) {
+      environment_.log.Warning("cannot delete what has expired",
+                               {{"what", std::string(what)}, {"error", std::string(deleted.status().message())}});
+      return;
     }
-  };
-  drain("sessions", [&] { return environment_.store.sessions().DeleteExpired(now - kKeepSessions, kBatch); });
-  drain("revocations", [&] { return environment_.store.revocations().DeleteExpired(now, kBatch); });
+    // A store that is slow has other things to do.
+    const absl::Duration took = environment_.clock.SinceBoot() - began;
+    if (*deleted < kBatch || !Pause(std::max(kPauseBetweenBatches, took * kPauseFactor))) return;
+  }
+}
+
+bool Janitor::MayDelete() {
+  Replicas* const replicas = environment_.store.replicas();
+  if (replicas == nullptr) return true;
+  const absl::Duration now = environment_.clock.SinceBoot();
+  if (now < may_delete_until_) return true;
+  const absl::StatusOr<bool> acquired = replicas->AcquireLease("janitor", environment_.replica, kLease);
+  if (!acquired.ok()) {
+    environment_.log.Warning("cannot ask who deletes what has expired",
+                             {{"error", std::string(acquired.status().message())}});
+    return false;
+  }
+  if (*acquired) may_delete_until_ = now + kLease / 2;
+  return *acquired;
 }
 
 void Janitor::Run() {

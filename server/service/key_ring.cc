@@ -28,9 +28,16 @@ absl::Status WrongKeyFile(const std::string& path, absl::string_view what) {
                    " in the store: put back the key file that this store was made with (--key-file)"));
 }
 
-absl::StatusOr<Secret> KeyEncryptionKey(const std::string& path, bool store_is_new, RandomSource& random) {
+absl::StatusOr<Secret> KeyEncryptionKey(const KeyRing::Options& options, bool store_is_new, RandomSource& random) {
+  const std::string& path = options.key_file;
   absl::StatusOr<Secret> key = ReadKeyFile(path);
   if (key.ok() || key.status().code() != absl::StatusCode::kNotFound) return key;
+  if (options.shared) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the key file ", path, " is missing: all servers of a shared store need the same one, so make it once, with ",
+        "`openssl rand 32 | basenc --base64url --wrap 0 | tr -d = >FILE && chmod 600 FILE`, and give it to each ",
+        "(--key-file)"));
+  }
   if (store_is_new) return CreateKeyFile(path, random);
   return absl::FailedPreconditionError(absl::StrCat(
       "the key file ", path, " is missing, but the store holds keys sealed with it: put it back (--key-file)"));
@@ -98,7 +105,7 @@ absl::StatusOr<std::unique_ptr<KeyRing>> KeyRing::Open(KeyStore& store, const Op
                                                        RandomSource& random) {
   absl::StatusOr<std::vector<SigningKeyRecord>> records = store.ListKeys();
   if (!records.ok()) return records.status();
-  absl::StatusOr<Secret> key_encryption_key = KeyEncryptionKey(options.key_file, records->empty(), random);
+  absl::StatusOr<Secret> key_encryption_key = KeyEncryptionKey(options, records->empty(), random);
   if (!key_encryption_key.ok()) return key_encryption_key.status();
 
   absl::StatusOr<Secret> refresh_token_key =

@@ -24,6 +24,7 @@ class KeyRing {
   struct Options {
     std::string key_file;
     Algorithm algorithm = Algorithm::kEs256;  // of the key that is made at first start
+    bool shared = false;                      // the store is for several servers: the key file must be there
   };
 
   // Opens the secrets, making them if the store has none. FAILED_PRECONDITION, saying what to do, if the store has

@@ -7,8 +7,8 @@
 
 namespace watchword {
 
-Verifiers::Verifiers(Feed& feed, const Clock& clock, absl::Duration remember_lost)
-    : feed_(feed), clock_(clock), remember_lost_(remember_lost) {
+Verifiers::Verifiers(Feed& feed, const Clock& clock, absl::Duration remember_lost, bool shared)
+    : feed_(feed), clock_(clock), remember_lost_(remember_lost), shared_(shared) {
   if (!feed_.Subscribe(this)) OnEnd();
 }
 
@@ -23,13 +23,16 @@ std::shared_ptr<Verifiers::Connection> Verifiers::Connect(std::string instance) 
   lost_.erase(instance);
   std::shared_ptr<Connection> connection(new Connection(instance));
   live_[std::move(instance)] = connection;
+  ++own_version_;
   return connection;
 }
 
 void Verifiers::Acknowledge(Connection& connection, uint64_t seq) {
   {
     MutexLock lock(mutex_);
-    connection.acknowledged_seq_ = std::max(connection.acknowledged_seq_, seq);
+    if (seq <= connection.acknowledged_seq_) return;
+    connection.acknowledged_seq_ = seq;
+    ++own_version_;
     if (waiting_.empty()) return;
   }
   AnswerDue();
@@ -41,6 +44,7 @@ void Verifiers::Disconnect(const std::shared_ptr<Connection>& connection) {
     const auto it = live_.find(connection->instance_);
     if (it == live_.end() || it->second != connection) return;
     live_.erase(it);
+    ++own_version_;
     ForgetLost();
     if (lost_.size() < kMaxLost) lost_[connection->instance_] = clock_.SinceBoot();
   }
@@ -52,9 +56,60 @@ Verifiers::Tally Verifiers::TallyOf(uint64_t seq) const {
   return Count(seq);
 }
 
+std::vector<Verifiers::State> Verifiers::OwnStates() const {
+  MutexLock lock(mutex_);
+  std::vector<State> states;
+  for (const auto& [instance, connection] : live_) {
+    states.push_back({.instance = instance, .live = true, .acknowledged_seq = connection->acknowledged_seq_});
+  }
+  const absl::Duration now = clock_.SinceBoot();
+  for (const auto& [instance, since] : lost_) states.push_back({.instance = instance, .lost_for = now - since});
+  return states;
+}
+
+Verifiers::Tally Verifiers::OwnTally() const {
+  MutexLock lock(mutex_);
+  return {.live = live_.size(), .lost = lost_.size()};
+}
+
 uint64_t Verifiers::LeastAcknowledged() const {
   MutexLock lock(mutex_);
-  return Least();
+  uint64_t least = std::numeric_limits<uint64_t>::max();
+  for (const auto& [instance, connection] : live_) least = std::min(least, connection->acknowledged_seq_);
+  return least;
+}
+
+uint64_t Verifiers::own_version() const {
+  MutexLock lock(mutex_);
+  return own_version_;
+}
+
+bool Verifiers::WantsOthers() const {
+  MutexLock lock(mutex_);
+  return !waiting_.empty();
+}
+
+uint64_t Verifiers::BeginRound() {
+  MutexLock lock(mutex_);
+  return ++begun_rounds_;
+}
+
+void Verifiers::SetOthers(uint64_t round, const std::vector<State>& others) {
+  {
+    MutexLock lock(mutex_);
+    ended_round_ = round;
+    live_elsewhere_.clear();
+    lost_elsewhere_.clear();
+    for (const State& state : others) {
+      if (state.live) {
+        uint64_t& acknowledged = live_elsewhere_[state.instance];
+        acknowledged = std::max(acknowledged, state.acknowledged_seq);
+      } else if (state.lost_for < remember_lost_) {
+        lost_elsewhere_.insert(state.instance);
+      }
+    }
+  }
+  AnswerDue();
 }
 
 void Verifiers::WaitFor(uint64_t seq, absl::Time deadline, absl::AnyInvocable<void(Tally)> done) {
@@ -62,7 +117,8 @@ void Verifiers::WaitFor(uint64_t seq, absl::Time deadline, absl::AnyInvocable<vo
     MutexLock lock(mutex_);
     // Whoever logs out need not be anybody: no more of them are kept than the answers below can afford.
     if (waiting_.size() >= kMaxWaiting) deadline = absl::InfinitePast();
-    waiting_.push_back({.seq = seq, .deadline = deadline, .done = std::move(done)});
+    waiting_.push_back(
+        {.seq = seq, .round = shared_ ? begun_rounds_ + 1 : 0, .deadline = deadline, .done = std::move(done)});
   }
   AnswerDue();
 }
@@ -85,17 +141,42 @@ void Verifiers::OnEnd() {
 }
 
 Verifiers::Tally Verifiers::Count(uint64_t seq) const {
-  Tally tally{.live = live_.size(), .lost = lost_.size()};
+  Tally tally;
   for (const auto& [instance, connection] : live_) {
-    if (connection->acknowledged_seq_ >= seq) ++tally.acknowledged;
+    ++tally.live;
+    if (AcknowledgedBy(*connection) >= seq) ++tally.acknowledged;
+  }
+  for (const auto& [instance, acknowledged] : live_elsewhere_) {
+    if (live_.contains(instance)) continue;
+    ++tally.live;
+    if (acknowledged >= seq) ++tally.acknowledged;
+  }
+  for (const auto& [instance, since] : lost_) {
+    if (!IsLive(instance)) ++tally.lost;
+  }
+  for (const std::string& instance : lost_elsewhere_) {
+    if (!IsLive(instance) && !lost_.contains(instance)) ++tally.lost;
   }
   return tally;
 }
 
 uint64_t Verifiers::Least() const {
   uint64_t least = std::numeric_limits<uint64_t>::max();
-  for (const auto& [instance, connection] : live_) least = std::min(least, connection->acknowledged_seq_);
+  for (const auto& [instance, connection] : live_) least = std::min(least, AcknowledgedBy(*connection));
+  for (const auto& [instance, acknowledged] : live_elsewhere_) {
+    if (!live_.contains(instance)) least = std::min(least, acknowledged);
+  }
   return least;
+}
+
+uint64_t Verifiers::AcknowledgedBy(const Connection& connection) const {
+  const auto elsewhere = live_elsewhere_.find(connection.instance_);
+  if (elsewhere == live_elsewhere_.end()) return connection.acknowledged_seq_;
+  return std::max(connection.acknowledged_seq_, elsewhere->second);
+}
+
+bool Verifiers::IsLive(const std::string& instance) const {
+  return live_.contains(instance) || live_elsewhere_.contains(instance);
 }
 
 void Verifiers::ForgetLost() {
@@ -116,7 +197,8 @@ void Verifiers::AnswerDue() {
     const absl::Time now = clock_.Now();
     const uint64_t least = Least();
     for (auto it = waiting_.begin(); it != waiting_.end();) {
-      if (least < it->seq && now < it->deadline && !ended_) {
+      const bool everybody_has = least >= it->seq && ended_round_ >= it->round;
+      if (!everybody_has && now < it->deadline && !ended_) {
         ++it;
         continue;
       }

@@ -17,11 +17,14 @@ namespace watchword {
 //
 // All functions block; call them from the store executor only. All are thread-safe. Beside the errors that each one
 // names, each may return
-//   UNAVAILABLE       the store cannot tell right now and has written nothing (for a write whose outcome is unknown the
-//                     implementation finds out before it answers);
-//   DATA_LOSS         the database is damaged, or its disk lost a write or may have: for an operator, not to be
-//   retried; INVALID_ARGUMENT  a value is not what records.h allows, such as a name of 256 bytes: nothing is cut off.
-// Each write is one transaction, durable when the function returns OK.
+//   UNAVAILABLE        the store cannot tell right now. A write has then not happened, unless the connection was lost
+//                      while it was committed and what became of it could not be found out in time; each may be tried
+//                      again without harm;
+//   DATA_LOSS          the database is damaged, or its disk lost a write or may have: for an operator, not to be
+//                      retried;
+//   INVALID_ARGUMENT   a value is not what records.h allows, such as a name of 256 bytes: nothing is cut off.
+// Each write is one transaction, durable when the function returns OK. A store that waits for a network gives up at
+// CurrentDeadline() (base/deadline.h).
 
 // What one transaction appended to the revocation log.
 struct RevokeOutcome {
@@ -122,6 +125,10 @@ class RevocationLog {
 
   // Deletes at most `limit` entries that expired before `expired_before`, and moves compacted_seq along. How many.
   virtual absl::StatusOr<size_t> DeleteExpired(absl::Time expired_before, size_t limit) = 0;
+
+  // Begins another epoch, if it is still `old_epoch`: for whoever sees that entries which verifiers may know are gone.
+  // Whether it did. Both have 16 bytes.
+  virtual absl::StatusOr<bool> BeginEpoch(absl::string_view old_epoch, absl::string_view new_epoch) = 0;
 };
 
 class KeyStore {
@@ -141,6 +148,28 @@ class KeyStore {
   virtual absl::StatusOr<bool> AddSecret(absl::string_view name, absl::string_view sealed) = 0;
 };
 
+// What servers that share a store tell each other through it. Ages are by the database's clock: those of the servers
+// may differ.
+class Replicas {
+ public:
+  virtual ~Replicas() = default;
+
+  // Replaces what `replica` has to tell the others, at most 1 MiB.
+  virtual absl::Status Report(const Uuid& replica, absl::string_view report) = 0;
+
+  struct Peer {
+    Uuid replica;
+    std::string report;
+    absl::Duration age;  // of the report
+  };
+  // What the others have told, unless it is older than `max_age`: that is deleted.
+  virtual absl::StatusOr<std::vector<Peer>> Peers(const Uuid& replica, absl::Duration max_age) = 0;
+
+  // Takes the lease `name` for `duration`, or prolongs it, unless another replica has it. Whether `replica` has it now.
+  // Work done under it must bear being done by two at once: a replica may be stopped for longer than its lease.
+  virtual absl::StatusOr<bool> AcquireLease(absl::string_view name, const Uuid& replica, absl::Duration duration) = 0;
+};
+
 // A database that implements them all.
 class Store {
  public:
@@ -149,6 +178,8 @@ class Store {
   virtual SessionStore& sessions() = 0;
   virtual RevocationLog& revocations() = 0;
   virtual KeyStore& keys() = 0;
+  // Null if only one server can use the store.
+  virtual Replicas* replicas() { return nullptr; }
 
   // OK if the store answers and can write. For readiness.
   virtual absl::Status Ping() = 0;

@@ -1,6 +1,7 @@
 #include "server/store_sqlite/key_store.h"
 
 #include "absl/strings/str_cat.h"
+#include "server/store/sql_records.h"
 
 namespace watchword {
 
@@ -8,27 +9,16 @@ absl::StatusOr<std::vector<SigningKeyRecord>> SqliteKeyStore::ListKeys() {
   return database_.Read([](Connection& connection) -> absl::StatusOr<std::vector<SigningKeyRecord>> {
     Query list(connection, Sql::kListKeys);
     std::vector<SigningKeyRecord> keys;
-    while (list.Next()) {
-      SigningKeyRecord& key = keys.emplace_back();
-      key.key_id = list.Bytes();
-      key.algorithm = list.Bytes();
-      key.state = static_cast<SigningKeyState>(list.Int());
-      key.sealed_private_key = list.Bytes();
-      key.created_at = list.Time();
-    }
+    while (list.Next()) keys.push_back(ReadKey(list));
     return keys;
   });
 }
 
 absl::StatusOr<bool> SqliteKeyStore::AddFirstKey(const SigningKeyRecord& key) {
   return database_.Write([&](Connection& connection) -> absl::StatusOr<bool> {
-    return Query(connection, Sql::kInsertFirstKey)
-               .BindText(key.key_id)
-               .BindText(key.algorithm)
-               .BindInt(static_cast<int64_t>(key.state))
-               .BindBytes(key.sealed_private_key)
-               .BindTime(key.created_at)
-               .Run() == 1;
+    Query insert(connection, Sql::kInsertFirstKey);
+    BindKey(insert, key);
+    return insert.Run() == 1;
   });
 }
 

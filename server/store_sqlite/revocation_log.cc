@@ -1,45 +1,19 @@
 #include "server/store_sqlite/revocation_log.h"
 
 #include <algorithm>
-#include <limits>
+
+#include "server/store/sql_records.h"
 
 namespace watchword {
-namespace {
-
-RevocationRecord ReadRevocation(Query& row) {
-  RevocationRecord revocation;
-  revocation.seq = static_cast<uint64_t>(row.Int());
-  revocation.kind = static_cast<RevocationKind>(row.Int());
-  revocation.target = row.Id();
-  revocation.key_id = row.Bytes();
-  revocation.began_until = row.Time();
-  revocation.created_at = row.Time();
-  revocation.expires_at = row.Time();
-  return revocation;
-}
-
-// Cursors come from verifiers and may be any number; SQLite's integers are signed.
-int64_t Signed(uint64_t seq) {
-  return static_cast<int64_t>(std::min(seq, static_cast<uint64_t>(std::numeric_limits<int64_t>::max())));
-}
-
-}  // namespace
-
 absl::Status AppendRevocation(Connection& connection, RevocationRecord& revocation) {
   {
     Query next(connection, Sql::kNextSeq);
     if (!next.Next()) return absl::DataLossError("the sequencer of the revocation log is missing");
     revocation.seq = static_cast<uint64_t>(next.Int());
   }
-  Query(connection, Sql::kInsertRevocation)
-      .BindInt(Signed(revocation.seq))
-      .BindInt(static_cast<int64_t>(revocation.kind))
-      .BindId(revocation.target)
-      .BindText(revocation.key_id)
-      .BindTime(revocation.began_until)
-      .BindTime(revocation.created_at)
-      .BindTime(revocation.expires_at)
-      .Run();
+  Query insert(connection, Sql::kInsertRevocation);
+  BindRevocation(insert, revocation);
+  insert.Run();
   return absl::OkStatus();
 }
 
@@ -48,7 +22,7 @@ absl::StatusOr<RevocationLog::Head> SqliteRevocationLog::GetHead() {
     Query find(connection, Sql::kFindHead);
     if (!find.Next()) return absl::DataLossError("the sequencer of the revocation log is missing");
     Head head;
-    head.epoch = epoch_;
+    head.epoch = epoch();
     head.seq = static_cast<uint64_t>(find.Int());
     head.compacted_seq = static_cast<uint64_t>(find.Int());
     return head;
@@ -58,7 +32,7 @@ absl::StatusOr<RevocationLog::Head> SqliteRevocationLog::GetHead() {
 absl::StatusOr<std::vector<RevocationRecord>> SqliteRevocationLog::ReadAfter(uint64_t seq, size_t limit) {
   return database_.Read([&](Connection& connection) -> absl::StatusOr<std::vector<RevocationRecord>> {
     Query read(connection, Sql::kReadRevocationsAfter);
-    read.BindInt(Signed(seq)).BindInt(static_cast<int64_t>(limit));
+    read.BindInt(SignedSeq(seq)).BindInt(static_cast<int64_t>(limit));
     std::vector<RevocationRecord> revocations;
     while (read.Next()) revocations.push_back(ReadRevocation(read));
     return revocations;
@@ -77,6 +51,18 @@ absl::StatusOr<size_t> SqliteRevocationLog::DeleteExpired(absl::Time expired_bef
     if (deleted > 0) Query(connection, Sql::kMoveCompactedSeq).BindInt(newest).Run();
     return deleted;
   });
+}
+
+absl::StatusOr<bool> SqliteRevocationLog::BeginEpoch(absl::string_view old_epoch, absl::string_view new_epoch) {
+  MutexLock lock(mutex_);
+  if (epoch_ != old_epoch) return false;
+  epoch_ = std::string(new_epoch);
+  return true;
+}
+
+std::string SqliteRevocationLog::epoch() const {
+  MutexLock lock(mutex_);
+  return epoch_;
 }
 
 }  // namespace watchword

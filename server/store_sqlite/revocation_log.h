@@ -5,8 +5,10 @@
 
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "server/store/store.h"
 #include "server/store_sqlite/database.h"
+#include "watchword/base/mutex.h"
 
 namespace watchword {
 
@@ -24,10 +26,14 @@ class SqliteRevocationLog final : public RevocationLog {
   absl::StatusOr<Head> GetHead() override;
   absl::StatusOr<std::vector<RevocationRecord>> ReadAfter(uint64_t seq, size_t limit) override;
   absl::StatusOr<size_t> DeleteExpired(absl::Time expired_before, size_t limit) override;
+  absl::StatusOr<bool> BeginEpoch(absl::string_view old_epoch, absl::string_view new_epoch) override;
 
  private:
+  std::string epoch() const;
+
   Database& database_;
-  const std::string epoch_;
+  mutable Mutex mutex_;
+  std::string epoch_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace watchword

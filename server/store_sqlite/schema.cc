@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "server/store/sql_records.h"
 
 namespace watchword {
 namespace {
@@ -92,13 +93,6 @@ CREATE TABLE secrets (
 constexpr std::array kMigrations = {kFirstSchema};
 constexpr int64_t kSchemaVersion = kMigrations.size();
 
-// FNV-1a: to notice a migration that was edited, not to withstand an attacker, who could edit the checksum as well.
-int64_t ChecksumOf(absl::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  return static_cast<int64_t>(hash);
-}
-
 uint32_t BigEndian32(absl::string_view bytes) {
   uint32_t value = 0;
   for (const char c : bytes.substr(0, 4)) value = value << 8 | static_cast<uint8_t>(c);
@@ -116,7 +110,7 @@ absl::Status CheckApplied(SQLite::Database& database, int64_t version) {
   int64_t next = 1;
   for (; applied.executeStep(); ++next) {
     if (applied.getColumn(0).getInt64() != next || next > version ||
-        applied.getColumn(1).getInt64() != ChecksumOf(kMigrations[static_cast<size_t>(next - 1)])) {
+        applied.getColumn(1).getInt64() != MigrationChecksum(kMigrations[static_cast<size_t>(next - 1)])) {
       break;
     }
   }
@@ -130,7 +124,7 @@ void Apply(SQLite::Database& database, int64_t version) {
   database.exec(migration);
   SQLite::Statement note(database, "INSERT INTO schema_migrations (version, checksum) VALUES (?1, ?2)");
   note.bind(1, version);
-  note.bind(2, ChecksumOf(migration));
+  note.bind(2, MigrationChecksum(migration));
   note.exec();
 }
 

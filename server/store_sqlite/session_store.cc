@@ -4,71 +4,24 @@
 #include <string>
 #include <utility>
 
+#include "server/store/sql_records.h"
 #include "server/store_sqlite/revocation_log.h"
-#include "server/store_sqlite/user_store.h"
 
 namespace watchword {
 namespace {
 
 absl::Status NoSuchSession() { return absl::NotFoundError("no such session"); }
 
-void BindSession(Query& row, const SessionRecord& session) {
-  row.BindId(session.id).BindId(session.principal).BindInt(static_cast<int64_t>(session.kind));
-  session.token_digest.empty() ? row.BindNull() : row.BindBytes(session.token_digest);
-  row.BindBytes(session.binding)
-      .BindInt(session.generation)
-      .BindTime(session.rotated_at)
-      .BindTime(session.created_at)
-      .BindTime(session.last_used_at)
-      .BindTime(session.idle_expires_at)
-      .BindTime(session.expires_at)
-      .BindList(session.audiences)
-      .BindList(session.scopes)
-      .BindInt(session.include_username ? 1 : 0);
-  session.revoked_at.has_value() ? row.BindTime(*session.revoked_at) : row.BindNull();
-}
-
-SessionRecord ReadSession(Query& row) {
-  SessionRecord session;
-  session.id = row.Id();
-  session.principal = row.Id();
-  session.kind = static_cast<SessionKind>(row.Int());
-  session.token_digest = row.Bytes();
-  session.binding = row.Bytes();
-  session.generation = row.Int();
-  session.rotated_at = row.Time();
-  session.created_at = row.Time();
-  session.last_used_at = row.Time();
-  session.idle_expires_at = row.Time();
-  session.expires_at = row.Time();
-  session.audiences = row.List();
-  session.scopes = row.List();
-  session.include_username = row.Int() != 0;
-  session.revoked_at = row.OptionalTime();
-  return session;
-}
-
 absl::StatusOr<SessionView> ReadView(Query& row) {
   if (!row.Next()) return NoSuchSession();
-  SessionView view;
-  view.session = ReadSession(row);
-  view.principal = ReadPrincipal(row);
-  return view;
+  return ReadSessionView(row);
 }
 
 // Why the conditional INSERT took nothing, in the same transaction.
 absl::Status WhyNotCreated(Connection& connection, const SessionRecord& session, int64_t credential_version) {
   Query find(connection, Sql::kFindPrincipal);
   if (!find.BindId(session.principal).Next()) return absl::FailedPreconditionError("the account is gone");
-  const PrincipalRecord principal = ReadPrincipal(find);
-  if (principal.disabled || principal.credential_version != credential_version) {
-    return absl::FailedPreconditionError("the account was changed since its password was checked");
-  }
-  return absl::AbortedError("all sessions of the account were ended at this time or later");
-}
-
-absl::Time RoundUpToMillisecond(absl::Time time) {
-  return absl::UnixEpoch() + absl::Ceil(time - absl::UnixEpoch(), absl::Milliseconds(1));
+  return WhyNotCreated(ReadPrincipal(find), credential_version);
 }
 
 absl::Time NewestSession(Connection& connection, const Uuid& principal) {
@@ -81,9 +34,6 @@ absl::Time LastSessionTokenEnd(Connection& connection, const Uuid& principal) {
   Query last(connection, Sql::kLastSessionTokenEnd);
   return last.BindId(principal).Next() ? last.OptionalTime().value_or(absl::UnixEpoch()) : absl::UnixEpoch();
 }
-
-// Greater than every id of a session, which are of version 7.
-Uuid LastId() { return Uuid::FromBytes(std::string(Uuid::kSize, '\xff')).value_or(Uuid()); }
 
 }  // namespace
 

@@ -1,17 +1,10 @@
 #include "server/store_sqlite/statements.h"
 
 #include "absl/strings/str_cat.h"
+#include "server/store/sql_records.h"
 
 namespace watchword {
 namespace {
-
-// In the order in which ReadPrincipal and ReadSession take them.
-constexpr char kPrincipalColumns[] =
-    "p.id, p.kind, p.name, p.password_hash, p.scopes, p.disabled, p.credential_version, p.created_at, "
-    "p.sessions_revoked_until";
-constexpr char kSessionColumns[] =
-    "s.id, s.principal, s.kind, s.token_digest, s.binding, s.generation, s.rotated_at, s.created_at, s.last_used_at, "
-    "s.idle_expires_at, s.expires_at, s.audiences, s.scopes, s.include_username, s.revoked_at";
 
 std::string PrincipalStatement(Sql sql) {
   switch (sql) {
@@ -98,8 +91,7 @@ std::string RevocationStatement(Sql sql) {
     case Sql::kFindHead:
       return "SELECT seq, compacted_seq FROM revocation_sequencer WHERE id = 1";
     case Sql::kReadRevocationsAfter:
-      return "SELECT seq, kind, target, key_id, began_until, created_at, expires_at FROM revocations "
-             "WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+      return absl::StrCat("SELECT ", kRevocationColumns, " FROM revocations WHERE seq > ?1 ORDER BY seq LIMIT ?2");
     case Sql::kDeleteExpiredRevocations:
       return "DELETE FROM revocations WHERE seq IN "
              "(SELECT seq FROM revocations WHERE expires_at < ?1 ORDER BY expires_at, seq LIMIT ?2) RETURNING seq";
@@ -113,8 +105,7 @@ std::string RevocationStatement(Sql sql) {
 std::string KeyStatement(Sql sql) {
   switch (sql) {
     case Sql::kListKeys:
-      return "SELECT key_id, algorithm, state, sealed_private_key, created_at FROM signing_keys "
-             "ORDER BY created_at DESC, key_id DESC";
+      return absl::StrCat("SELECT ", kKeyColumns, " FROM signing_keys ORDER BY created_at DESC, key_id DESC");
     case Sql::kInsertFirstKey:
       return "INSERT INTO signing_keys (key_id, algorithm, state, sealed_private_key, created_at) "
              "SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM signing_keys)";

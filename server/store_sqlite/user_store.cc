@@ -1,6 +1,6 @@
 #include "server/store_sqlite/user_store.h"
 
-#include "absl/strings/match.h"
+#include "server/store/sql_records.h"
 #include "server/store_sqlite/session_store.h"
 
 namespace watchword {
@@ -12,43 +12,12 @@ bool Exists(Connection& connection, const Uuid& id) { return Query(connection, S
 
 }  // namespace
 
-PrincipalRecord ReadPrincipal(Query& row) {
-  PrincipalRecord principal;
-  principal.id = row.Id();
-  principal.kind = static_cast<PrincipalKind>(row.Int());
-  principal.name = row.Bytes();
-  principal.password_hash = row.Bytes();
-  principal.scopes = row.List();
-  principal.disabled = row.Int() != 0;
-  principal.credential_version = row.Int();
-  principal.created_at = row.Time();
-  principal.sessions_revoked_until = row.Time();
-  return principal;
-}
-
-absl::Status CheckList(const std::vector<std::string>& list) {
-  for (const std::string& element : list) {
-    if (element.empty() || absl::StrContains(element, " ")) {
-      return absl::InvalidArgumentError("a scope or audience is empty or has a space");
-    }
-  }
-  return absl::OkStatus();
-}
-
 absl::Status SqliteUserStore::Create(const PrincipalRecord& principal) {
   if (auto status = CheckList(principal.scopes); !status.ok()) return status;
   return database_.Write([&](Connection& connection) -> absl::Status {
-    Query(connection, Sql::kInsertPrincipal)
-        .BindId(principal.id)
-        .BindInt(static_cast<int64_t>(principal.kind))
-        .BindBytes(principal.name)
-        .BindBytes(principal.password_hash)
-        .BindList(principal.scopes)
-        .BindInt(principal.disabled ? 1 : 0)
-        .BindInt(principal.credential_version)
-        .BindTime(principal.created_at)
-        .BindTime(principal.sessions_revoked_until)
-        .Run();
+    Query insert(connection, Sql::kInsertPrincipal);
+    BindPrincipal(insert, principal);
+    insert.Run();
     return absl::OkStatus();
   });
 }

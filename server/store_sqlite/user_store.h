@@ -8,13 +8,6 @@
 
 namespace watchword {
 
-// Reads the columns of a principal. Throws SQLite::Exception.
-PrincipalRecord ReadPrincipal(Query& row);
-
-// Whether a list can be kept as text: INVALID_ARGUMENT if an element is empty or has a space, and would be read back as
-// none or as two.
-absl::Status CheckList(const std::vector<std::string>& list);
-
 // Borrows the database. Thread-safe.
 class SqliteUserStore final : public UserStore {
  public:

@@ -157,6 +157,12 @@ void WatchReactor::OnHeartbeat() {
   Advance();
 }
 
+// The verifier comes back with the old epoch and gets a snapshot.
+void WatchReactor::OnNewEpoch() {
+  End(ErrorWithReason(absl::StatusCode::kUnavailable, kStoreUnavailable,
+                      "the revocation log is another one: begin anew"));
+}
+
 void WatchReactor::OnEnd() {
   End(ErrorWithReason(absl::StatusCode::kUnavailable, kShuttingDown, "the server is stopping"));
 }

@@ -35,6 +35,7 @@ class WatchReactor final : public grpc::ServerBidiReactor<v1::WatchRequest, v1::
 
   void OnNews() override;
   void OnHeartbeat() override;
+  void OnNewEpoch() override;
   void OnEnd() override;
 
  private:

@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/store_mysql/mysql_store.h"
 #include "server/store_sqlite/sqlite_store.h"
+#include "testing/mariadb.h"
 #include "testing/temporary_folder.h"
 #include "watchword/base/random.h"
 
@@ -21,11 +23,23 @@ class SqliteTestDatabase final : public TestDatabase {
   TemporaryFolder folder_;
 };
 
+class MysqlTestDatabase final : public TestDatabase {
+ public:
+  absl::StatusOr<std::unique_ptr<Store>> Open() override {
+    if (auto status = MigrateMysql(database_.options(), SystemClock(), SystemRandom()); !status.ok()) return status;
+    return OpenMysqlStore(database_.options(), SystemClock(), SystemRandom(), StderrLogger());
+  }
+
+ private:
+  MariaDbDatabase database_;
+};
+
 }  // namespace
 
 const std::vector<Backend>& Backends() {
   static const auto* const backends =
-      new std::vector<Backend>{{"Sqlite", [] { return std::make_unique<SqliteTestDatabase>(); }}};
+      new std::vector<Backend>{{"Sqlite", [] { return std::make_unique<SqliteTestDatabase>(); }},
+                               {"Mysql", [] { return std::make_unique<MysqlTestDatabase>(); }}};
   return *backends;
 }
 

@@ -58,7 +58,7 @@ class ServiceTest : public testing::Test {
     store_ = *std::move(opened);
     keys_ = *KeyRing::Open(store_->keys(), {.key_file = folder_.path() + "/key"}, clock_, SystemRandom());
     trust_.SetKeys(*KeySet::FromJwks(keys_->public_jwks()));
-    feed_ = std::make_unique<Feed>(store_->revocations(), trust_, clock_, log_);
+    feed_ = std::make_unique<Feed>(store_->revocations(), trust_, clock_, SystemRandom(), log_);
     EXPECT_THAT(feed_->Start(), IsOk());
     verifiers_.emplace(*feed_, clock_, settings_.access_token_ttl);
     environment_.emplace(EnvironmentWith(hasher_, hash_executor_));

@@ -318,7 +318,7 @@ TEST_F(ConfigTest, ChoicesAreChecked) {
   EXPECT_THAT(ErrorOf({"--log-level", "INFO"}), HasSubstr("must be debug, info, warning or error"));
   EXPECT_EQ(MustParse({"--store", "sqlite:/x.db"}).sqlite_path, "/x.db");
   EXPECT_THAT(ErrorOf({"--store", "sqlite:"}), HasSubstr("must be sqlite:PATH"));
-  EXPECT_THAT(ErrorOf({"--store", "mysql://x"}), HasSubstr("must be sqlite:PATH"));
+  EXPECT_THAT(ErrorOf({"--store", "postgres://x"}), HasSubstr("must be sqlite:PATH"));
   EXPECT_THAT(ErrorOf({}, {{"WATCHWORD_ALLOW_PLAINTEXT", "maybe"}}), HasSubstr("must be true or false"));
 }
 
@@ -382,6 +382,43 @@ TEST_F(ConfigTest, PrintedConfigHoldsNoSecret) {
                              "--tls-cert", secret, "--tls-key", secret});
   ASSERT_THAT(parsed, IsOk());
   EXPECT_THAT(parsed->print.value_or(""), testing::AllOf(HasSubstr(secret), Not(HasSubstr("hunter2"))));
+}
+
+TEST_F(ConfigTest, MysqlStoreNeedsTlsUnlessToldOtherwise) {
+  const std::string ca = File("ca.pem", "x");
+  const Config config = MustParse(
+      {"--store", "mysql://app@db1,db2:3307/watchword", "--store-tls-ca", ca, "--store-password-file", "/run/secret"});
+  ASSERT_TRUE(config.mysql.has_value());
+  EXPECT_EQ(config.mysql->tls_ca, ca);
+  EXPECT_EQ(config.mysql->password_file, "/run/secret");
+  EXPECT_FALSE(config.mysql->allow_plaintext);
+  EXPECT_FALSE(config.mysql->allow_lossy_commits);
+  EXPECT_EQ(config.store_threads, 16u);
+  EXPECT_GT(config.mysql->connections, config.store_threads);
+  EXPECT_TRUE(config.sqlite_path.empty());
+  EXPECT_THAT(ErrorOf({"--store", "mysql://app@db/watchword"}), HasSubstr("needs TLS: set --store-tls-ca"));
+  EXPECT_TRUE(MustParse({"--store", "mysql://app@db/watchword", "--allow-store-plaintext"}).mysql->allow_plaintext);
+  EXPECT_THAT(ErrorOf({"--store", "mysql://app@db/watchword", "--allow-store-plaintext", "--store-tls-ca", ca}),
+              HasSubstr("contradict each other"));
+  EXPECT_EQ(MustParse({"--store", "mysql://app@localhost/watchword?socket=/run/my.sock"}).mysql->socket,
+            "/run/my.sock");
+}
+
+TEST_F(ConfigTest, SettingsForMysqlAreRefusedForTheEmbeddedStore) {
+  for (const std::string name : {"store-password-file", "store-tls-ca"}) {
+    EXPECT_THAT(ErrorOf({"--" + name, "/x"}), HasSubstr("is for MySQL only"));
+  }
+  for (const std::string name : {"allow-store-plaintext", "allow-lossy-store", "migrate-at-start"}) {
+    EXPECT_THAT(ErrorOf({"--" + name}), HasSubstr("is for MySQL only"));
+  }
+  EXPECT_THAT(ErrorOf({"migrate"}), HasSubstr("migrate is for MySQL only"));
+}
+
+TEST_F(ConfigTest, MigrateTakesTheSameSettings) {
+  const auto parsed = Parse({"migrate", "--store", "mysql://app@db/watchword", "--allow-store-plaintext"});
+  ASSERT_THAT(parsed, IsOk());
+  EXPECT_TRUE(parsed->migrate);
+  EXPECT_EQ(parsed->config.mysql->database, "watchword");
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ class VerifiersTest : public ServiceTest {
   static std::string Instance(char c) { return std::string(16, c); }
 
   // Not on the running feed, whose thread would tick.
-  Feed idle_{store_->revocations(), trust_, clock_, log_};
+  Feed idle_{store_->revocations(), trust_, clock_, SystemRandom(), log_};
   Verifiers all_{idle_, clock_, absl::Minutes(5)};
 };
 
@@ -141,11 +141,81 @@ TEST_F(VerifiersTest, LogoutWaitsForTheRevocationThatItHasMade) {
   EXPECT_THAT(*ended, FieldsAre(1u, 1u, 0u));
 }
 
+// With verifiers that watch other servers of the same store.
+class SharedVerifiersTest : public VerifiersTest {
+ protected:
+  static Verifiers::State Live(char instance, uint64_t seq) {
+    return {.instance = Instance(instance), .live = true, .acknowledged_seq = seq};
+  }
+  static Verifiers::State Lost(char instance, absl::Duration lost_for) {
+    return {.instance = Instance(instance), .lost_for = lost_for};
+  }
+  Answer WaitFor(uint64_t seq) {
+    auto answer = std::make_shared<std::optional<Verifiers::Tally>>();
+    shared_.WaitFor(seq, clock_.Now() + absl::Seconds(10), [answer](Verifiers::Tally tally) { *answer = tally; });
+    return answer;
+  }
+
+  Verifiers shared_{idle_, clock_, absl::Minutes(5), /*shared=*/true};
+};
+
+TEST_F(SharedVerifiersTest, NobodyIsAnsweredBeforeTheOthersWereAsked) {
+  const uint64_t round_before = shared_.BeginRound();
+  const Answer answer = WaitFor(7);
+  EXPECT_TRUE(shared_.WantsOthers());
+  shared_.SetOthers(round_before,
+                    {});  // asked for before the wait began: may not know of a verifier that has come since
+  EXPECT_EQ(*answer, std::nullopt);
+  shared_.SetOthers(shared_.BeginRound(), {});
+  EXPECT_THAT(*answer, Optional(FieldsAre(0u, 0u, 0u)));
+  EXPECT_FALSE(shared_.WantsOthers());
+}
+
+TEST_F(SharedVerifiersTest, WaitIsOverWhenThoseOfOtherServersHaveAcknowledgedToo) {
+  const auto a = shared_.Connect(Instance('a'));
+  shared_.Acknowledge(*a, 7);
+  const Answer answer = WaitFor(7);
+  shared_.SetOthers(shared_.BeginRound(), {Live('b', 7), Live('c', 6)});
+  EXPECT_EQ(*answer, std::nullopt);
+  shared_.SetOthers(shared_.BeginRound(), {Live('b', 7), Live('c', 7), Lost('d', absl::Minutes(1))});
+  EXPECT_THAT(*answer, Optional(FieldsAre(3u, 3u, 1u)));
+}
+
+TEST_F(SharedVerifiersTest, VerifierThatMovedToAnotherServerIsCountedOnce) {
+  const auto stale = shared_.Connect(Instance('a'));  // half-open: it is with another server now
+  shared_.Acknowledge(*stale, 3);
+  const Answer answer = WaitFor(7);
+  shared_.SetOthers(shared_.BeginRound(), {Live('a', 7)});
+  EXPECT_THAT(*answer, Optional(FieldsAre(1u, 1u, 0u)));
+  shared_.Disconnect(stale);
+  EXPECT_THAT(shared_.TallyOf(7), FieldsAre(1u, 1u, 0u)) << "live elsewhere, so not lost";
+}
+
+TEST_F(SharedVerifiersTest, LostOnesOfOthersAreForgottenInTime) {
+  shared_.SetOthers(shared_.BeginRound(),
+                    {Lost('a', absl::Minutes(5) - absl::Nanoseconds(1)), Lost('b', absl::Minutes(5))});
+  EXPECT_THAT(shared_.TallyOf(0), FieldsAre(0u, 0u, 1u));
+}
+
+TEST_F(SharedVerifiersTest, OwnStatesSayWhatOthersNeed) {
+  const uint64_t version = shared_.own_version();
+  const auto a = shared_.Connect(Instance('a')), b = shared_.Connect(Instance('b'));
+  shared_.Acknowledge(*a, 5);
+  shared_.Disconnect(b);
+  EXPECT_GT(shared_.own_version(), version);
+  clock_.Advance(absl::Seconds(3));
+  shared_.SetOthers(shared_.BeginRound(), {Live('c', 1)});
+  EXPECT_THAT(shared_.OwnStates(),
+              testing::UnorderedElementsAre(FieldsAre(Instance('a'), true, 5u, absl::ZeroDuration()),
+                                            FieldsAre(Instance('b'), false, 0u, absl::Seconds(3))));
+  EXPECT_THAT(shared_.OwnTally(), FieldsAre(0u, 1u, 1u));
+}
+
 TEST_F(VerifiersTest, LogoutOfWhatIsEndedAlreadyWaitsToo) {
   const auto issued = Login();
   ASSERT_THAT(Logout({.bearer = issued->credential}), IsOk());
   feed_->Stop();  // and so does not read the next entry, which another server writes
-  Feed behind(store_->revocations(), trust_, clock_, log_);
+  Feed behind(store_->revocations(), trust_, clock_, SystemRandom(), log_);
   Verifiers verifiers(behind, clock_, absl::Minutes(5));
   ASSERT_THAT(store_->sessions().RevokeAll(store_->users().FindByName(kAlice)->id, clock_.Now(), clock_.Now()), IsOk());
   Environment environment = {.settings = settings_,

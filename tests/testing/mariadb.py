@@ -1,0 +1,131 @@
+#!/usr/bin/python3
+"""A MariaDB server of the tests' own, never the system's: in a folder, on a socket there and a loopback port.
+
+    mariadb.py start FOLDER      starts one and returns when it answers on FOLDER/socket
+    mariadb.py stop FOLDER       ends it
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+PATIENCE = 60  # seconds; a test that needs it fails anyway
+# Debian keeps servers where users' PATH does not lead.
+SEARCH = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
+
+
+def program(name):
+    found = shutil.which(name, path=SEARCH)
+    if found is None:
+        raise RuntimeError(f"{name} is missing; tests/run.sh installs it (package mariadb-server-core)")
+    return found
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class MariaDb:
+    """One server. What it acknowledges is on the disk, as Watchword asks for, unless `options` say otherwise."""
+
+    def __init__(self, folder, *options):
+        self.folder = pathlib.Path(folder)
+        self.socket = self.folder / "socket"
+        self.options = list(options)
+        self.port = free_port()
+        self.process = None
+        self.make_files()
+        self.start()
+
+    def make_files(self):
+        if (self.folder / "data").exists():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run([program("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal",
+                        "--skip-test-db", f"--datadir={self.folder / 'data'}", *self.user()],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=PATIENCE)
+
+    @staticmethod
+    def user():
+        return ["--user=root"] if os.geteuid() == 0 else []
+
+    def command(self):
+        return [program("mariadbd"), "--no-defaults", *self.user(), f"--datadir={self.folder / 'data'}",
+                f"--socket={self.socket}", f"--pid-file={self.folder / 'pid'}", f"--port={self.port}",
+                "--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1",
+                "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--performance-schema=OFF",
+                "--max-connections=300", "--skip-name-resolve", *self.options]
+
+    def start(self):
+        """Starts it, also again after it was ended, and returns when it answers."""
+        log = open(self.folder / "log", "ab")
+        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        start_new_session=True)
+        log.close()
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self):
+        deadline = time.monotonic() + PATIENCE
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"MariaDB does not start:\n{(self.folder / 'log').read_text(errors='replace')[-3000:]}")
+            time.sleep(0.02)
+
+    def answers(self):
+        return self.sql("SELECT 1", check=False).returncode == 0
+
+    def sql(self, text, database="", check=True):
+        """Runs statements as root. Returns the process; `rows` is easier to read."""
+        done = subprocess.run([program("mariadb"), "--no-defaults", f"--socket={self.socket}", "--user=root",
+                               "--batch", "--skip-column-names", *([database] if database else [])],
+                              input=text, capture_output=True, text=True, timeout=PATIENCE)
+        if check and done.returncode != 0:
+            raise RuntimeError(f"{text}: {done.stderr}")
+        return done
+
+    def rows(self, text, database=""):
+        return [line.split("\t") for line in self.sql(text, database).stdout.splitlines()]
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(PATIENCE)
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(PATIENCE)
+
+
+def start(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    # A socket's path is short: the server runs in /tmp, whatever the build folder is called.
+    place = pathlib.Path(tempfile.mkdtemp(prefix="watchword-mariadb-"))
+    try:
+        MariaDb(place)
+    except Exception:
+        shutil.rmtree(place)
+        raise
+    pathlib.Path(folder).symlink_to(place)
+
+
+def stop(folder):
+    place = pathlib.Path(folder).resolve()
+    pid = int((place / "pid").read_text())
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + PATIENCE
+    while pathlib.Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    shutil.rmtree(place)
+    pathlib.Path(folder).unlink()
+
+
+if __name__ == "__main__":
+    {"start": start, "stop": stop}[sys.argv[1]](sys.argv[2])
