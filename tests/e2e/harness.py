@@ -213,7 +213,8 @@ class Server(Process):
         self.ops_port = int(self.wait_for_message("operations port listening")["port"])
         self.address = f"127.0.0.1:{self.port}"
         self.grpc = Grpcurl(self.address, *grpcurl_flags)
-        self.admin_password = remember((self.data / "bootstrap-admin-password").read_text().strip())
+        generated = self.data / "bootstrap-admin-password"  # not there if another server has made the administrator
+        self.admin_password = remember(generated.read_text().strip()) if generated.exists() else None
 
     def login(self, username="admin", password=None, **request):
         reply = self.grpc.call(AUTH + "Login", username=username, password=password or self.admin_password, **request)
