@@ -27,6 +27,11 @@ std::string Socket() {
   return absl::StrCat(path.data(), "/socket");
 }
 
+std::string Client(const std::string& database) {
+  return absl::StrCat("mariadb --no-defaults --batch --unbuffered --skip-column-names --user=root --socket=", Socket(),
+                      " ", database);
+}
+
 std::string RunClient(absl::string_view statements, const std::string& database) {
   std::string file = "/tmp/watchword-sql-XXXXXX";
   const int descriptor = mkstemp(file.data());
@@ -35,9 +40,7 @@ std::string RunClient(absl::string_view statements, const std::string& database)
     Die("cannot write statements to a file");
   }
   close(descriptor);
-  const std::string command =
-      absl::StrCat("mariadb --no-defaults --batch --skip-column-names --user=root --socket=", Socket(), " ", database,
-                   " < ", file, " 2>&1");
+  const std::string command = absl::StrCat(Client(database), " < ", file, " 2>&1");
   FILE* const client = popen(command.c_str(), "r");
   if (client == nullptr) Die("cannot run the program mariadb");
   std::string output;

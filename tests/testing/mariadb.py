@@ -58,7 +58,10 @@ class MariaDb:
         return ["--user=root"] if os.geteuid() == 0 else []
 
     def command(self):
+        # Servers delete each other's temporary tables from a folder that they share.
+        (self.folder / "tmp").mkdir(exist_ok=True)
         return [program("mariadbd"), "--no-defaults", *self.user(), f"--datadir={self.folder / 'data'}",
+                f"--tmpdir={self.folder / 'tmp'}",
                 f"--socket={self.socket}", f"--pid-file={self.folder / 'pid'}", f"--port={self.port}",
                 "--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1",
                 "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--performance-schema=OFF",
