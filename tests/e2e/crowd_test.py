@@ -73,8 +73,10 @@ class FiveHundredVerifiers(Case):
         self.server = self.start(Server, self.folder, port=self.server.port)
         self.crowds[0].do("revoke", 1)
         self.everybody("wait", 1101)
-        self.assertLess(memory_of(self.server, peak=True), 384 << 20)
+        self.assertLess(memory_of(self.server, peak=True), 192 << 20)
         came = connections(self.server)
+        print(f"{len(came)} connections over {max(came) - min(came):.1f} s, at most "
+              f"{memory_of(self.server, peak=True) >> 20} MiB")
         self.assertGreaterEqual(len(came), VERIFIERS)
         self.assertGreater(max(came) - min(came), 0.5, "all came back together")
 

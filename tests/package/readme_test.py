@@ -104,7 +104,7 @@ class Readme(Case):
             (r"^hello +# Unauthenticated", r"! \g<0>"),
             ("127.0.0.1:7070", auth), ("127.0.0.1:7071", ops), ("127.0.0.1:7090", greeter), PASSWORD=new_password())
         self.assertRegex(done.stdout, r'"greeting": "Hello, [0-9a-f-]{36}"')
-        self.assertIn("1 of 1 services that watch have acknowledged it", done.stdout)
+        self.assertIn("1 of 1 services that watch have acknowledged it", done.stderr)
         self.assertIn("TOKEN_REVOKED", done.stderr)
 
     def check_with_pyjwt(self, server, credential, subject):

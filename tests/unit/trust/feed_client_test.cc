@@ -9,6 +9,7 @@
 #include "grpcpp/grpcpp.h"
 #include "scripted_trust_service.h"
 #include "testing/status_matchers.h"
+#include "testing/test_certificates.h"
 #include "testing/test_signer.h"
 #include "watchword/base/testing/fake_clock.h"
 #include "watchword/token/reasons.h"
@@ -243,6 +244,32 @@ TEST_F(FeedClientTest, KeepsWhatItKnowsWhileTheServiceIsAway) {
   EXPECT_TRUE(client_->WaitUntilReady(absl::ZeroDuration()));
   EXPECT_NE(trust_.keys()->Find("test-key"), nullptr);
   EXPECT_TRUE(IsRevoked(a_));
+}
+
+TEST_F(FeedClientTest, ServerThatCannotShowWhoItIsIsNotListenedTo) {
+  const TestCertificates ours, others;
+  ScriptedTrustService service;
+  grpc::SslServerCredentialsOptions options;
+  options.pem_key_cert_pairs = {{ReadTestFile(ours.server_key_file()), ReadTestFile(ours.server_certificate_file())}};
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(options), &port);
+  builder.RegisterService(&service);
+  const auto server = builder.BuildAndStart();
+  const auto connect = [this, port](const TestCertificates& trusted, const std::string& name) {
+    channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
+                                   grpc::SslCredentials({.pem_root_certs = ReadTestFile(trusted.ca_file())}));
+    StartClient({.verifier = name, .pauses = kShortPauses});
+  };
+  connect(others, "deceived");
+  EXPECT_FALSE(client_->WaitUntilReady(absl::Milliseconds(500)));
+  client_.reset();
+  connect(ours, "right");
+  auto* stream = service.NextStream();  // the first that there was
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->hello().verifier(), "right");
+  client_.reset();
+  server->Shutdown(std::chrono::system_clock::now());
 }
 
 TEST_F(FeedClientTest, EndsAtOnceInTheMiddleOfAStream) {
