@@ -185,32 +185,39 @@ class FileTokenSource final : public TokenSource {
   explicit FileTokenSource(std::string path) : path_(std::move(path)) {}
 
   absl::StatusOr<std::string> GetToken(absl::Duration) override {
+    MutexLock lock(mutex_);
+    const absl::Status status = ReadIfChanged();
+    if (!status.ok() && credential_.empty()) return status;
+    return credential_;
+  }
+
+  void Reject(absl::string_view credential) override {
+    MutexLock lock(mutex_);
+    version_.reset();
+    if (credential_ == credential) credential_.clear();
+  }
+
+ private:
+  using Version = std::tuple<ino_t, off_t, time_t, long>;
+
+  absl::Status ReadIfChanged() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     struct stat file {};
     if (stat(path_.c_str(), &file) != 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", path_));
     const Version version(file.st_ino, file.st_size, file.st_mtim.tv_sec, file.st_mtim.tv_nsec);
-    MutexLock lock(mutex_);
-    if (version_ == version) return credential_;
+    if (version_ == version) return absl::OkStatus();
     const auto contents = ReadFile(path_, kMaxFileSize);
     if (!contents.ok()) return contents.status();
     const absl::string_view credential = absl::StripAsciiWhitespace(*contents);
     if (credential.empty()) return absl::FailedPreconditionError(absl::StrCat(path_, " holds no credential"));
     credential_ = std::string(credential);
     version_ = version;
-    return credential_;
+    return absl::OkStatus();
   }
-
-  void Reject(absl::string_view) override {
-    MutexLock lock(mutex_);
-    version_.reset();
-  }
-
- private:
-  using Version = std::tuple<ino_t, off_t, time_t, long>;
 
   const std::string path_;
   Mutex mutex_;
   std::optional<Version> version_ ABSL_GUARDED_BY(mutex_);  // of the file that was read
-  std::string credential_ ABSL_GUARDED_BY(mutex_);
+  std::string credential_ ABSL_GUARDED_BY(mutex_);          // empty: none
 };
 
 }  // namespace

@@ -46,7 +46,8 @@ absl::StatusOr<std::unique_ptr<TokenSource>> MakeServiceAccountTokenSource(
     const std::shared_ptr<grpc::ChannelInterface>& channel, std::string path, TokenRequest request = {});
 
 // The credential in a file that somebody else keeps fresh, such as a volume that Kubernetes projects: read again when
-// the file changes. Spaces and line ends around it are left out.
+// the file changes. While it cannot be read, the credential it last had is handed out, unless that was rejected. Spaces
+// and line ends around it are left out.
 std::unique_ptr<TokenSource> MakeFileTokenSource(std::string path);
 
 }  // namespace watchword

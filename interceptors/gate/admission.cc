@@ -56,11 +56,16 @@ absl::StatusOr<std::shared_ptr<Admission>> Admission::Create(const Gate::Options
 Admission::Admission(TokenVerifier verifier, MethodRules rules, const Gate::Options& options,
                      std::shared_ptr<const TrustState> trust, SessionDirectory* sessions)
     : trust_(std::move(trust)),
-      checker_(std::move(verifier), *trust_, *options.clock, options.cache_capacity, sessions),
+      checker_(std::move(verifier), *trust_, trust_->credential_clock(), options.cache_capacity, sessions),
       rules_(std::move(rules)),
       staleness_bound_(options.staleness_bound),
       when_stale_(options.when_stale),
       log_(*options.log) {}
+
+absl::Status Admission::Recheck(absl::string_view path, const VerifiedCredential& credential) const {
+  if (auto status = checker_.Recheck(credential); !status.ok()) return status;
+  return CheckNotStale(rules_.Find(path));
+}
 
 std::optional<absl::Status> Admission::Admit(absl::string_view path, const AuthorizationEntries& authorization,
                                              PeerCertificate peer_certificate) {

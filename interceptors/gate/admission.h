@@ -50,8 +50,9 @@ class Admission {
   // (TOKEN_INVALID: for another audience, not bound).
   static absl::Status CheckRule(const MethodRule& rule, const VerifiedCredential& credential);
 
-  // Whether a call that was admitted may go on: see CredentialChecker::Recheck.
-  absl::Status Recheck(const VerifiedCredential& credential) const { return checker_.Recheck(credential); }
+  // Whether a call of the method `path` that was admitted may go on: OK, or UNAUTHENTICATED or UNAVAILABLE as in Gate's
+  // comment.
+  absl::Status Recheck(absl::string_view path, const VerifiedCredential& credential) const;
 
   // Sets the counts of calls and of the cache.
   void FillMetrics(GateMetrics& metrics) const;

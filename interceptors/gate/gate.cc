@@ -36,7 +36,7 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(Options options) {
   if (options.clock == nullptr) return absl::InvalidArgumentError("clock: must be set");
   if (options.log == nullptr) return absl::InvalidArgumentError("log: must be set");
   auto trust = std::make_shared<TrustState>(*options.clock);
-  Sessions sessions = MakeSessions(options);
+  Sessions sessions = MakeSessions(options, *trust);
   SessionDirectory* const directory = sessions.directory.get();
   auto admission = Admission::Create(options, trust, directory);
   if (!admission.ok()) return admission.status();
@@ -56,12 +56,12 @@ absl::StatusOr<std::unique_ptr<Gate>> Gate::Create(Options options) {
   return gate;
 }
 
-Gate::Sessions Gate::MakeSessions(const Options& options) {
+Gate::Sessions Gate::MakeSessions(const Options& options, const TrustState& trust) {
   Sessions sessions;
   if (!options.accept_session_tokens) return sessions;
   sessions.source = std::make_unique<ValidateSource>(
       options.auth_service, TokenCallCredentials(options.token_source, options.allow_plaintext_tokens), *options.log);
-  sessions.directory = std::make_unique<SessionDirectory>(*sessions.source, *options.clock);
+  sessions.directory = std::make_unique<SessionDirectory>(*sessions.source, trust.credential_clock());
   return sessions;
 }
 
@@ -126,8 +126,9 @@ std::shared_ptr<grpc::Channel> ConnectToAuthService(const std::string& address,
   // The default waits up to two minutes between attempts; the feed client has a random pause of its own.
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
   // With keepalive on, gRPC also sets TCP_USER_TIMEOUT to its time-out: a dead connection is given up when what a new
-  // stream sends is not acknowledged for that long.
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+  // stream sends is not acknowledged for that long. Pings are for connections that a proxy keeps alive for a dead
+  // server: none is sent while the feed's heartbeats come.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
   return grpc::CreateCustomChannel(address, credentials, arguments);
 }

@@ -35,8 +35,8 @@ class ValidateSource;
 
 // Refuses calls before a handler sees them: every call that reaches a server through a port of this gate carries a
 // valid credential with the scopes that the method's rule asks for, or the rule lets it through without. Works for
-// sync, callback, async and generic services alike. A streaming call ends with CANCELLED when its credential expires or
-// is revoked; VerifierService.Renew puts that off.
+// sync, callback, async and generic services alike. A streaming call ends with CANCELLED when it would not be let in
+// any more; VerifierService.Renew gives it a newer credential.
 //
 //   auto gate = watchword::Gate::Create({.issuer = …, .audiences = {"orders"}, .auth_service = …});
 //   (*gate)->AddListeningPort(builder, address, watchword::PortSecurity::Plaintext());
@@ -93,7 +93,7 @@ class Gate {
     WhenStale when_stale = WhenStale::kAcceptUntilExpiry;
     // Where log lines go. Borrowed: must outlive the gate.
     Logger* log = &StderrLogger();
-    // Borrowed likewise.
+    // Borrowed likewise. CreateOn takes that of the trust state.
     const Clock* clock = &SystemClock();
   };
 
@@ -134,7 +134,7 @@ class Gate {
     std::unique_ptr<ValidateSource> source;
     std::unique_ptr<SessionDirectory> directory;
   };
-  static Sessions MakeSessions(const Options& options);
+  static Sessions MakeSessions(const Options& options, const TrustState& trust);
   Gate(Sessions sessions, std::shared_ptr<Admission> admission, std::shared_ptr<const TrustState> trust,
        const Options& options);
 

@@ -143,7 +143,7 @@ void StreamGuard::JudgeAll() {
 void StreamGuard::Judge(Stream& stream) {
   MutexLock lock(stream.mutex_);
   if (stream.context_ == nullptr) return;
-  if (stream.credential_ != nullptr && admission_->Recheck(*stream.credential_).ok()) return;
+  if (stream.credential_ != nullptr && admission_->Recheck(stream.path_, *stream.credential_).ok()) return;
   ended_.fetch_add(1, std::memory_order_relaxed);  // before the client can see it
   stream.context_->TryCancel();
   stream.context_ = nullptr;  // once is enough

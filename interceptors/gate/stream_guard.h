@@ -18,9 +18,10 @@
 
 namespace watchword {
 
-// Ends streaming calls whose credential is no longer good: expired, revoked, its key gone. A call is judged when it
-// begins; without this, one that stays open would outlive its session. The client sees CANCELLED and the handler's
-// OnCancel runs, also while the stream is idle or the handler is blocked in a write.
+// Ends streaming calls that would not be let in any more: their credential has expired or was revoked, its key is gone,
+// or a revocation may be missing and their rule takes no risk. A call is judged when it begins; without this, one that
+// stays open would outlive its session. The client sees CANCELLED and the handler's OnCancel runs, also while the
+// stream is idle or the handler is blocked in a write.
 //
 // A thread judges the open streams again: within kTick when a revocation or a key set has come, else every kRound,
 // since credentials also expire by themselves.

@@ -9,6 +9,12 @@
 namespace watchword {
 namespace {
 
+// How much two clocks may drift apart, one of them being slewed: what grows more slowly than this is no delay.
+constexpr double kMaxDrift = 0.001;
+
+// Clocks that differ by more can make a verifier refuse what is good.
+constexpr absl::Duration kMaxClockDifference = absl::Seconds(30);
+
 absl::Time ToTime(const google::protobuf::Timestamp& timestamp) {
   return absl::FromUnixSeconds(timestamp.seconds()) + absl::Nanoseconds(timestamp.nanos());
 }
@@ -98,6 +104,8 @@ v1::Hello FeedApplier::StartStream() {
   following_ = false;
   in_snapshot_ = false;
   behind_at_.reset();
+  booted_at_.reset();
+  delay_ = absl::ZeroDuration();
   v1::Hello hello;
   hello.set_epoch(epoch_);
   hello.set_last_seq(last_seq_);
@@ -149,6 +157,12 @@ absl::Status FeedApplier::ApplySnapshot(const v1::Snapshot& part) {
   if (!part.last()) return absl::OkStatus();
   in_snapshot_ = false;
   behind_at_.reset();
+  // A server that reads a copy of the log which lags behind: what it has is added, and its heartbeats do not count yet.
+  newest_seq_ = part.epoch() == epoch_ ? std::max(newest_seq_, part.seq()) : part.seq();
+  if (part.seq() < newest_seq_) {
+    log_.Error("trust feed: the auth service is behind what it has said before; stale until it has caught up",
+               {{"seq", absl::StrCat(part.seq())}, {"known", absl::StrCat(newest_seq_)}});
+  }
   epoch_ = part.epoch();
   last_seq_ = part.seq();
   has_snapshot_ = true;
@@ -170,6 +184,7 @@ absl::Status FeedApplier::ApplyRevocations(const v1::Revocations& revocations) {
     if (!revocation.ok()) return revocation.status();
     trust_.revocations().Add(*revocation, now);
     last_seq_ = entry.seq();
+    newest_seq_ = std::max(newest_seq_, last_seq_);
   }
   following_ = true;
   trust_.NotePosition(last_seq_, std::max(last_seq_, trust_.head_seq()));
@@ -177,10 +192,13 @@ absl::Status FeedApplier::ApplyRevocations(const v1::Revocations& revocations) {
 }
 
 absl::Status FeedApplier::ApplyHeartbeat(const v1::Heartbeat& heartbeat) {
-  trust_.NoteHeartbeat();
-  server_time_ = ToTime(heartbeat.server_time());
+  NoteServerTime(heartbeat);
   trust_.NotePosition(last_seq_, std::max(last_seq_, heartbeat.head_seq()));
   following_ = following_ || (has_snapshot_ && !in_snapshot_);
+  if (IsComplete() && heartbeat.head_seq() <= last_seq_) {
+    const absl::Duration now = trust_.clock().SinceBoot();
+    trust_.NoteHeartbeat(delay_, booted_at_.has_value() ? *booted_at_ + now : absl::InfinitePast());
+  }
   if (!has_snapshot_ || in_snapshot_ || heartbeat.head_seq() <= last_seq_) {
     behind_at_.reset();
     return absl::OkStatus();
@@ -192,6 +210,26 @@ absl::Status FeedApplier::ApplyHeartbeat(const v1::Heartbeat& heartbeat) {
   }
   behind_at_ = last_seq_;
   return absl::OkStatus();
+}
+
+// The two clocks need not agree: only that the server's shows less than it should, by its own earlier word, tells that
+// a heartbeat was under way for longer than others. If the server's clock is set back, every heartbeat looks late,
+// until the next stream begins anew.
+void FeedApplier::NoteServerTime(const v1::Heartbeat& heartbeat) {
+  if (!heartbeat.has_server_time()) return;
+  server_time_ = ToTime(heartbeat.server_time());
+  const absl::Duration now = trust_.clock().SinceBoot();
+  const absl::Time booted_at = server_time_ - now;
+  if (booted_at_.has_value()) *booted_at_ -= kMaxDrift * (now - heartbeat_at_);
+  heartbeat_at_ = now;
+  booted_at_ = std::max(booted_at, booted_at_.value_or(absl::InfinitePast()));
+  delay_ = *booted_at_ - booted_at;
+  const absl::Duration difference = *booted_at_ + now - trust_.clock().Now();
+  if ((absl::AbsDuration(difference) > kMaxClockDifference) == clocks_differ_) return;
+  clocks_differ_ = !clocks_differ_;
+  if (!clocks_differ_) return log_.Warning("this machine's clock agrees with the auth service's again");
+  log_.Error("this machine's clock differs from the auth service's; good credentials may be refused",
+             {{"behind_by", absl::FormatDuration(difference)}});
 }
 
 }  // namespace watchword

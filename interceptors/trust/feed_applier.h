@@ -19,6 +19,8 @@ namespace watchword {
 // refuse something earlier; kept until the last, ten million entries would take a gigabyte. Only the cursor moves at
 // once, with the last part.
 //
+// A heartbeat makes what is known fresh only if nothing is missing, and only as of when it was sent.
+//
 // Thread-compatible: one stream at a time.
 class FeedApplier {
  public:
@@ -49,6 +51,10 @@ class FeedApplier {
   // Whether keys and a first snapshot have been applied.
   bool ready() const { return trust_.keys_version() != 0; }
 
+  // How late the last heartbeat of the stream came, compared with the one that was fastest. One that has waited in a
+  // buffer, while this process was stopped or the network was slow, says what was so then, not now.
+  absl::Duration delay() const { return delay_; }
+
   // The time by which revocations may be forgotten: what the auth service's clock showed last, or ours if that is
   // behind it; the infinite past before the first heartbeat. By our clock alone, setting it forward for a moment would
   // forget revocations for good whose tokens are accepted again once it is set back.
@@ -59,6 +65,9 @@ class FeedApplier {
   absl::Status ApplySnapshot(const v1::Snapshot& part);
   absl::Status ApplyRevocations(const v1::Revocations& revocations);
   absl::Status ApplyHeartbeat(const v1::Heartbeat& heartbeat);
+  void NoteServerTime(const v1::Heartbeat& heartbeat);
+  // Whether all is applied that the auth service has ever said there is.
+  bool IsComplete() const { return following_ && !in_snapshot_ && last_seq_ >= newest_seq_; }
 
   TrustState& trust_;
   Logger& log_;
@@ -68,9 +77,14 @@ class FeedApplier {
   bool has_snapshot_ = false;
   std::string epoch_;
   uint64_t last_seq_ = 0;
+  uint64_t newest_seq_ = 0;   // the highest of the epoch so far: if it is above `last_seq_`, the server is behind
   bool following_ = false;    // this stream has come to where the log goes on from the cursor
   bool in_snapshot_ = false;  // some parts have come, the last has not
   absl::Time server_time_ = absl::InfinitePast();
+  std::optional<absl::Time> booted_at_;  // what the server's clock showed when we booted, by its fastest heartbeat
+  absl::Duration heartbeat_at_;          // when the last one came, since boot
+  absl::Duration delay_;
+  bool clocks_differ_ = false;
   std::optional<uint64_t> behind_at_;  // `last_seq_` at the last heartbeat, if that was ahead of it
 };
 

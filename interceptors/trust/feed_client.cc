@@ -27,13 +27,6 @@ constexpr absl::Duration kDropExpiredEvery = absl::Minutes(1);
 constexpr size_t kUsesInReport = 1000;
 constexpr absl::Duration kRejectAtMostEvery = absl::Seconds(30);
 
-// A random part of `limit` ("full jitter"), so that verifiers which lost the same server do not come back together.
-absl::Duration Jittered(absl::Duration limit) {
-  uint32_t random = 0;
-  if (!SystemRandom().Fill(absl::MakeSpan(reinterpret_cast<uint8_t*>(&random), sizeof random)).ok()) return limit;
-  return limit * (random / 4294967296.0);
-}
-
 // Tells this process from others of the same name; nothing secret, so that without randomness all are told apart by
 // nothing.
 std::string MakeInstance() {
@@ -84,15 +77,11 @@ class FeedClient::Impl {
   class Stream;
 
   void Run() {
-    absl::Duration backoff = options_.min_backoff;
-    while (!stopping()) {
-      const bool was_healthy = RunStream();
-      backoff = was_healthy ? options_.min_backoff : std::min(2 * backoff, options_.max_backoff);
-      Pause(Jittered(backoff));
-    }
+    ReconnectPause pause(options_.pauses, SystemRandom());
+    while (!stopping()) Pause(pause.Next(RunStream()));
   }
 
-  bool RunStream();
+  ReconnectPause::Lost RunStream();
   bool WaitWhileLive();
   void DropExpiredIfDue();
   void RenewIfDue();
@@ -100,7 +89,8 @@ class FeedClient::Impl {
   // Whether it is ready by what the file says.
   bool StartFromFile();
   void SaveIfDue();
-  void SaveIfChanged();
+  // Whether there was something to be saved.
+  bool SaveIfChanged();
   void RejectTokenIfRefused(const grpc::Status& status);
   void Prepare(grpc::ClientContext& context) const {
     if (credentials_ != nullptr) context.set_credentials(credentials_);
@@ -120,7 +110,7 @@ class FeedClient::Impl {
   // What the stream tells, from gRPC's threads.
   void OnStreamHeard() {
     MutexLock lock(mutex_);
-    heard_at_ = SystemClock().SinceBoot();
+    heard_at_ = SystemClock().SinceBoot() - applier_.delay();
     forgetting_time_ = applier_.forgetting_time();
     if (!options_.snapshot_file.empty()) state_ = applier_.state();
     if (ready_ == applier_.ready()) return;
@@ -233,11 +223,16 @@ class FeedClient::Impl::Stream final : public grpc::ClientBidiReactor<v1::WatchR
     WriteWhatIsDue();
   }
 
+  // Whether the last report has been written, so that there is room for the next.
+  bool CanReport() {
+    MutexLock lock(mutex_);
+    return !over_ && activity_.uses_size() == 0;
+  }
+
   // Says which sessions were used. From the client's thread, while the stream lives.
   void Report(const std::vector<SessionDirectory::Use>& uses) {
     {
       MutexLock lock(mutex_);
-      if (over_) return;
       for (const auto& use : uses) {
         v1::SessionUse& each = *activity_.add_uses();
         each.set_session_id(use.session_id);
@@ -286,8 +281,8 @@ class FeedClient::Impl::Stream final : public grpc::ClientBidiReactor<v1::WatchR
   grpc::Status status_;
 };
 
-// Runs one stream to its end; whether it was one that worked.
-bool FeedClient::Impl::RunStream() {
+// Runs one stream to its end.
+ReconnectPause::Lost FeedClient::Impl::RunStream() {
   {
     MutexLock lock(mutex_);
     stream_ended_ = false;
@@ -312,7 +307,9 @@ bool FeedClient::Impl::RunStream() {
     log_.Warning("trust feed lost, connecting again", {{"reason", silent ? "silence" : stream.EndReason()}});
   }
   RejectTokenIfRefused(stream.status());
-  return stream.healthy();
+  if (!stream.healthy()) return ReconnectPause::Lost::kAttempt;
+  const bool server_is_gone = silent || stream.status().error_code() == grpc::StatusCode::UNAVAILABLE;
+  return server_is_gone ? ReconnectPause::Lost::kServer : ReconnectPause::Lost::kStream;
 }
 
 bool FeedClient::Impl::StartFromFile() {
@@ -329,29 +326,32 @@ bool FeedClient::Impl::StartFromFile() {
 void FeedClient::Impl::SaveIfDue() {
   const absl::Duration now = SystemClock().SinceBoot();
   if (now - saved_at_ < options_.save_every) return;
-  SaveIfChanged();
-  if (saved_keys_version_ != 0) saved_at_ = now;
+  if (SaveIfChanged()) saved_at_ = now;
 }
 
 // The revocations are read after the cursor: that there may be newer ones among them does no harm.
-void FeedClient::Impl::SaveIfChanged() {
+bool FeedClient::Impl::SaveIfChanged() {
   std::optional<FeedApplier::State> state;
   {
     MutexLock lock(mutex_);
     state = state_;
   }
-  if (!state.has_value()) return;
+  if (!state.has_value()) return false;
   const uint64_t keys_version = trust_.keys_version();
-  if (saved_ == std::pair(state->epoch, state->seq) && saved_keys_version_ == keys_version) return;
+  if (saved_ == std::pair(state->epoch, state->seq) && saved_keys_version_ == keys_version) return true;
   const absl::Status status = WriteSnapshot(options_.snapshot_file, options_.issuer, *state, trust_.revocations());
-  if (!status.ok()) log_.Error("what is known cannot be saved", {{"error", std::string(status.message())}});
+  if (!status.ok()) {
+    log_.Error("what is known cannot be saved", {{"error", std::string(status.message())}});
+    return true;
+  }
   saved_ = {state->epoch, state->seq};
   saved_keys_version_ = keys_version;
+  return true;
 }
 
 void FeedClient::Impl::ReportIfDue(Stream& stream) {
   const absl::Duration now = SystemClock().SinceBoot();
-  if (options_.sessions == nullptr || now - reported_at_ < options_.report_every) return;
+  if (options_.sessions == nullptr || now - reported_at_ < options_.report_every || !stream.CanReport()) return;
   reported_at_ = now;
   stream.Report(options_.sessions->TakeUses(kUsesInReport));
 }

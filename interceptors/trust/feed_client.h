@@ -7,6 +7,7 @@
 #include "absl/time/time.h"
 #include "watchword/base/log.h"
 #include "watchword/credentials/token_source.h"
+#include "watchword/trust/reconnect_pause.h"
 #include "watchword/trust/session_directory.h"
 #include "watchword/trust/trust_state.h"
 
@@ -18,7 +19,7 @@ namespace watchword {
 
 // Keeps a TrustState up to date from the auth service's trust feed (TrustService.Watch): connects, applies keys,
 // snapshot and changes in order, reconnects with jitter and resumes where it was, and starts over when it sees a gap, a
-// new epoch or three seconds of silence. What is known is kept while the service is away. Acknowledges what it has
+// new epoch or two seconds of silence. What is known is kept while the service is away. Acknowledges what it has
 // applied, and renews the stream with its newest credential, so that one of five minutes does not end it.
 //
 // Thread-safe. Uses no thread of its own beyond gRPC's and one for time-outs.
@@ -29,9 +30,9 @@ class FeedClient {
     // What it shows to the auth service, over TLS unless `allow_plaintext_tokens`; null if the channel itself does.
     std::shared_ptr<TokenSource> token_source;
     bool allow_plaintext_tokens = false;
-    absl::Duration silence_limit = absl::Seconds(3);
-    absl::Duration min_backoff = absl::Milliseconds(100);
-    absl::Duration max_backoff = absl::Seconds(5);
+    absl::Duration silence_limit = absl::Seconds(2);  // two heartbeats
+    ReconnectPause::Limits pauses = {
+        .min_backoff = absl::Milliseconds(100), .max_backoff = absl::Seconds(5), .spread = absl::Seconds(1)};
     absl::Duration renew_every = absl::Seconds(20);
     // Whose uses are reported; borrowed, must outlive the client. Null: nobody's.
     SessionDirectory* sessions = nullptr;

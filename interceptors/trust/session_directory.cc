@@ -65,12 +65,18 @@ bool SessionDirectory::TakeTicket() {
 void SessionDirectory::LookUp(const std::string& token, absl::AnyInvocable<void(Verdict)> done) {
   {
     MutexLock lock(mutex_);
-    const auto asked = under_way_.find(token);
-    if (asked != under_way_.end()) {
-      asked->second.push_back(std::move(done));
-      return;
+    if (waiting_ < limits_.waiting) {
+      const auto asked = under_way_.find(token);
+      if (asked != under_way_.end()) {
+        ++waiting_;
+        asked->second.push_back(std::move(done));
+        return;
+      }
+      if (TakeTicket()) {
+        ++waiting_;
+        under_way_[token].push_back(std::exchange(done, nullptr));
+      }
     }
-    if (TakeTicket()) under_way_[token].push_back(std::exchange(done, nullptr));
   }
   if (done != nullptr) {
     return done(ErrorWithReason(absl::StatusCode::kResourceExhausted, kLookUpLimited,
@@ -87,6 +93,7 @@ void SessionDirectory::Answer(const std::string& token, absl::StatusOr<Session> 
     MutexLock lock(mutex_);
     const auto asked = under_way_.find(token);
     waiting = std::move(asked->second);
+    waiting_ -= waiting.size();
     under_way_.erase(asked);
   }
   for (auto& done : waiting) done(verdict);

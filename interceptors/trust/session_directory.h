@@ -50,6 +50,7 @@ class SessionDirectory {
     size_t refusals = 16'384;                           // remembered
     absl::Duration refusal_memory = absl::Seconds(10);  // how long
     size_t look_ups_under_way = 256;
+    size_t waiting = 10'000;  // calls held back for the look-ups under way, many of which may be of one token
     int look_ups_per_second = 100;
     int burst = 200;
   };
@@ -104,6 +105,7 @@ class SessionDirectory {
   ShardedCounter look_ups_;
   Mutex mutex_;
   absl::flat_hash_map<std::string, Waiting> under_way_ ABSL_GUARDED_BY(mutex_);
+  size_t waiting_ ABSL_GUARDED_BY(mutex_) = 0;
   double tickets_ ABSL_GUARDED_BY(mutex_);
   absl::Duration tickets_at_ ABSL_GUARDED_BY(mutex_);
 };

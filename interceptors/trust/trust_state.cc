@@ -1,5 +1,6 @@
 #include "watchword/trust/trust_state.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace watchword {
@@ -17,8 +18,21 @@ std::shared_ptr<const KeySet> TrustState::keys() const {
   return keys_;
 }
 
-void TrustState::NoteHeartbeat() {
-  heard_at_nanos_.store(absl::ToInt64Nanoseconds(clock_.SinceBoot()), std::memory_order_relaxed);
+void TrustState::NoteHeartbeat(absl::Duration age, absl::Time issuer_time) {
+  const absl::Duration now = clock_.SinceBoot();
+  const int64_t heard_at = absl::ToInt64Nanoseconds(now - age);
+  if (heard_at > heard_at_nanos_.load(std::memory_order_relaxed)) {  // one thread at a time writes
+    heard_at_nanos_.store(heard_at, std::memory_order_relaxed);
+  }
+  if (issuer_time == absl::InfinitePast()) return;
+  issuer_booted_at_nanos_.store(absl::ToUnixNanos(issuer_time - now), std::memory_order_relaxed);
+}
+
+absl::Time TrustState::CredentialClock::Now() const {
+  const absl::Time ours = trust_.clock_.Now();
+  const int64_t booted_at = trust_.issuer_booted_at_nanos_.load(std::memory_order_relaxed);
+  if (booted_at == kUnknown) return ours;
+  return std::max(ours, absl::FromUnixNanos(booted_at) + trust_.clock_.SinceBoot());
 }
 
 void TrustState::NotePosition(uint64_t applied_seq, uint64_t head_seq) {
@@ -28,7 +42,7 @@ void TrustState::NotePosition(uint64_t applied_seq, uint64_t head_seq) {
 
 absl::Duration TrustState::staleness() const {
   const int64_t heard_at = heard_at_nanos_.load(std::memory_order_relaxed);
-  if (heard_at < 0) return absl::InfiniteDuration();
+  if (heard_at == kUnknown) return absl::InfiniteDuration();
   return clock_.SinceBoot() - absl::Nanoseconds(heard_at);
 }
 

@@ -1,9 +1,13 @@
 // What many revocations in force cost a verifier: memory, the time to take them over from a snapshot as the trust feed
 // sends it, and the time of a look-up. Fails if the memory is above the promise, which is the same on every machine.
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -48,7 +52,18 @@ v1::WatchResponse MakePart(absl::Time now, bool last) {
   return response;
 }
 
-double LookUpNanoseconds(const RevocationSet& revocations, absl::Time now) {
+// A look-up of what is not revoked: the mean, and the 99th percentile of look-ups that are timed one by one, less what
+// reading the clock takes.
+struct LookUp {
+  double mean = 0, p99 = 0;  // nanoseconds
+};
+
+double P99(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() * 99 / 100];
+}
+
+LookUp MeasureLookUp(const RevocationSet& revocations, absl::Time now) {
   std::vector<VerifiedCredential> credentials;
   for (int i = 0; i < 1000; ++i) {
     credentials.push_back(
@@ -57,9 +72,18 @@ double LookUpNanoseconds(const RevocationSet& revocations, absl::Time now) {
                                            "key"));
   }
   size_t i = 0, revoked = 0;
-  const double nanoseconds = NanosecondsPerCall(
-      [&] { revoked += revocations.IsRevoked(credentials[i++ % credentials.size()]) ? 1 : 0; }, kLookUps);
-  return revoked == 0 ? nanoseconds : -1;
+  const auto look_up = [&] { revoked += revocations.IsRevoked(credentials[i++ % credentials.size()]) ? 1 : 0; };
+  LookUp result{.mean = NanosecondsPerCall(look_up, kLookUps)};
+  const double clock = NanosecondsPerCall([] { std::chrono::steady_clock::now(); }, kLookUps);
+  std::vector<double> nanoseconds;
+  for (int call = 0; call < kLookUps; ++call) {
+    const auto begin = std::chrono::steady_clock::now();
+    look_up();
+    nanoseconds.push_back(std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count());
+  }
+  result.p99 = std::max(P99(std::move(nanoseconds)) - clock, 0.0);
+  if (revoked != 0) std::abort();
+  return result;
 }
 
 int Run(int entries) {
@@ -78,19 +102,34 @@ int Run(int entries) {
     applying += absl::Now() - begin;
   }
   const double memory = ResidentMebibytes() - before;
-  std::printf("%d revocations: %.1f MiB (goal %.0f), taken over in %.2f s, a look-up takes %.0f ns (goal 1,000)\n",
-              entries, memory, AllowedMebibytes(entries), absl::ToDoubleSeconds(applying),
-              LookUpNanoseconds(trust.revocations(), now));
+  const LookUp look_up = MeasureLookUp(trust.revocations(), now);
+  std::printf("%d revocations: %.1f MiB   goal %.0f\n", entries, memory, AllowedMebibytes(entries));
+  std::printf("  snapshot taken over in %.2f s   goal 30 for 10,000,000\n", absl::ToDoubleSeconds(applying));
+  std::printf("  look-up: mean %.0f ns, p99 %.0f ns   goal 1,000\n", look_up.mean, look_up.p99);
   return memory <= AllowedMebibytes(entries) ? 0 : 1;
+}
+
+// So that one measurement does not use memory that the one before has left.
+int InProcessOfItsOwn(int entries) {
+  std::fflush(stdout);
+  const pid_t child = fork();
+  if (child == 0) std::exit(Run(entries));
+  int status = 0;
+  if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status)) return 1;
+  return WEXITSTATUS(status);
 }
 
 }  // namespace
 }  // namespace watchword
 
 int main(int argc, char** argv) {
-  int entries = 10'000'000;
+  std::vector<int> sizes = {1'000'000, 10'000'000};
   CLI::App app("Measures what revocations in force cost a verifier.");
-  app.add_option("--entries", entries, "How many")->capture_default_str()->check(CLI::Range(1000, 100'000'000));
+  app.add_option("--entries", sizes, "How many, one measurement after the other")
+      ->capture_default_str()
+      ->check(CLI::Range(1000, 100'000'000));
   CLI11_PARSE(app, argc, argv);
-  return watchword::Run(entries);
+  int code = 0;
+  for (const int entries : sizes) code = std::max(code, watchword::InProcessOfItsOwn(entries));
+  return code;
 }

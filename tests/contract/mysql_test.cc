@@ -213,12 +213,12 @@ TEST_F(MysqlTest, SecondOfTwoThatDeadlockRunsAgain) {
       return;
     }
     while (!done) {
-      // Loses some of the deadlocks itself: --force goes on.
+      // Loses some of the deadlocks itself, and goes on.
       database_.Sql(
-          "SET innodb_lock_wait_timeout = 5; BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION ROLLBACK; "
-          "START TRANSACTION; UPDATE revocation_sequencer SET compacted_seq = compacted_seq WHERE id = 1; "
+          "DELIMITER //\n"
+          "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION ROLLBACK; START TRANSACTION; "
           "SELECT seq INTO @a FROM revocation_sequencer FOR UPDATE; DO SLEEP(0.005); "
-          "SELECT kind INTO @b FROM principals WHERE name = 'alice' FOR UPDATE; COMMIT; END");
+          "SELECT kind INTO @b FROM principals WHERE name = 'alice' FOR UPDATE; COMMIT; END //");
     }
   });
   EXPECT_EQ(store_->users().Find(alice.id)->credential_version, alice.credential_version + 20) << "each once";

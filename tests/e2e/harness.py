@@ -20,6 +20,7 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("BIN_DIR", ROOT / "build/release/bin"))
+TEST_BIN = pathlib.Path(os.environ.get("TEST_BIN_DIR", ROOT / "build/release/tests"))
 TOOLS = pathlib.Path(os.environ.get("TOOLS_DIR", ROOT / "build/tools/bin"))
 PATIENCE = 60  # seconds; a test that needs it fails anyway
 
@@ -293,6 +294,12 @@ class Command:
         code, out, err = self.run(*arguments, "--output", "json", stdin=stdin)
         assert code == 0, f"exit code {code}: {err}"
         return json.loads(out)
+
+
+def memory_of(process, peak=False):
+    """The resident memory of a Process in bytes, now or at most."""
+    status = pathlib.Path(f"/proc/{process.process.pid}/status").read_text()
+    return int(re.search(rf"^{'VmHWM' if peak else 'VmRSS'}:\s+(\d+) kB", status, re.MULTILINE)[1]) << 10
 
 
 def until(condition):

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -294,6 +295,33 @@ class WithoutTheServer(Case):
         self.assertRefused(orders.grpc.call(cancel, bearer=good, order="1"), UNAVAILABLE, "TRUST_STALE")
         self.start(Server, self.folder, port=server.port)
         until(lambda: orders.grpc.call(cancel, bearer=good, order="1").code == OK)
+
+    def test_database_restored_from_a_backup_lets_nobody_back_in_and_is_followed(self):
+        server = self.start(Server, self.folder)
+        account = server.service_account()
+        server.end()
+        shutil.copytree(server.data, self.folder / "backup")
+        server = self.start(Server, self.folder, port=server.port)
+        orders = self.start(Orders, server.address, account)
+        gone = self.login(server)
+        orders.wait_for_trust(gone)
+        server.grpc.call(AUTH + "Logout", bearer=gone, wait_for_verifiers=True)
+        self.assertRefused(orders.list(gone), UNAUTHENTICATED, "TOKEN_REVOKED")
+        server.end()
+        shutil.rmtree(server.data)
+        shutil.copytree(self.folder / "backup", server.data)
+        server = self.start(Server, self.folder, port=server.port)
+
+        fresh = [self.login(server)]
+
+        def logout_reaches_it():  # as an entry whose number the service knows for another one
+            fresh.append(self.login(server))
+            ended = server.grpc.call(AUTH + "Logout", bearer=fresh[-1], wait_for_verifiers=True)
+            return ended.response.get("verifiers_acknowledged") == 1
+        until(logout_reaches_it)
+        self.assertEqual(orders.list(fresh[0]).code, OK)
+        for each in (gone, fresh[-1]):
+            self.assertRefused(orders.list(each), UNAUTHENTICATED, "TOKEN_REVOKED")
 
     def test_logout_that_was_acknowledged_before_the_service_started_holds(self):
         server = self.start(Server, self.folder)

@@ -178,6 +178,22 @@ TEST_P(GateConformanceTest, GoodCallReachesTheHandlerWhichKnowsTheCaller) {
   }
 }
 
+TEST_P(GateConformanceTest, WhatAClientSaysOfItselfInOtherMetadataChangesNothing) {
+  const Claims claims = ProbeClaims();
+  Metadata metadata = Bearer(Token(claims));
+  for (const char* name : {"sub", "x-user", "x-forwarded-user", "x-watchword-subject", "watchword-caller", "caller",
+                           "x509_common_name", "transport_security_type", "x509_pem_cert", "authorization-bin"}) {
+    metadata.emplace_back(name, "root");
+  }
+  for (const char* method : {"Unary", "ClientStream", "ServerStream", "Bidi", "Open"}) {
+    const CallResult result = Call(method, metadata);
+    EXPECT_TRUE(result.status.ok()) << method << ": " << result.status.error_message();
+    EXPECT_EQ(result.caller, claims.subject) << method;
+  }
+  metadata.erase(metadata.begin());
+  EXPECT_EQ(Call("Open", metadata).caller, kTokenMissing);
+}
+
 TEST_P(GateConformanceTest, SchemeIsAcceptedInAnyCase) {
   const CallResult result = Call("Unary", {{"authorization", "bEaReR " + Token(ProbeClaims())}});
   EXPECT_TRUE(result.status.ok()) << result.status.error_message();

@@ -195,6 +195,62 @@ TEST_F(GateTransportTest, CredentialOfMegabytesBeforeTheSettingsAreAgreedIsRefus
   EXPECT_TRUE(HasGrpcStatus(RawHttp2Call(server_->port(), path, {{"authorization", good}}), grpc::OK));
 }
 
+TEST_F(GateTransportTest, MoreThanOneOrAnotherKindOfAuthorizationFieldIsRefusedOnTheWire) {
+  Start(PortSecurity::Plaintext());
+  const std::string good = "Bearer " + Token(ProbeClaims());
+  const std::string other = "Bearer " + Token(ProbeClaims());
+  const std::string path = absl::StrCat(kProbePath, "Unary");
+  const auto call = [&](const std::vector<std::pair<std::string, std::string>>& fields) {
+    return RawHttp2Call(server_->port(), path, fields);
+  };
+  const std::string a = "authorization";
+  for (const auto& fields :
+       std::vector<std::vector<std::pair<std::string, std::string>>>{{{a, good}, {a, good}},
+                                                                     {{a, good}, {a, other}},
+                                                                     {{a, good}, {a, ""}},
+                                                                     {{a, ""}, {a, good}},
+                                                                     {{a, good}, {"x", "y"}, {a, "Basic x"}},
+                                                                     {{a, good + "," + good}},
+                                                                     {{a, good + ", " + other}}}) {
+    const std::string response = call(fields);
+    EXPECT_TRUE(HasGrpcStatus(response, grpc::UNAUTHENTICATED)) << testing::PrintToString(response);
+    EXPECT_THAT(response, HasSubstr(std::string(kTokenInvalid)));
+  }
+  for (const std::string name : {"authorization-bin", "proxy-authorization", "authorization ", "x-authorization"}) {
+    EXPECT_FALSE(HasGrpcStatus(call({{name, good}}), grpc::OK)) << name;
+  }
+  EXPECT_EQ(server_->handler_runs(), 0);
+  EXPECT_TRUE(HasGrpcStatus(call({{"authorization-bin", "eHg"}, {a, good}}), grpc::OK));
+}
+
+// What is judged and what is served is one method, however often a client names one.
+TEST_F(GateTransportTest, SecondPathDoesNotGetAroundTheRuleOfTheFirst) {
+  Start(PortSecurity::Plaintext());
+  const std::string open = absl::StrCat(kProbePath, "Open"), guarded = absl::StrCat(kProbePath, "Unary");
+  ASSERT_TRUE(HasGrpcStatus(RawHttp2Call(server_->port(), open, {}), grpc::OK));
+  for (const auto& [first, second] : {std::pair(open, guarded), std::pair(guarded, open)}) {
+    RawHttp2Call(server_->port(), first, {{":path", second}});
+  }
+  EXPECT_EQ(server_->handler_runs(), server_->open_runs());
+  for (const std::string& path : {guarded + "?x=" + open, open + "/../Unary", guarded + "/", guarded + "%00",
+                                  "/" + guarded, std::string("*"), std::string(), guarded + std::string(1, '\0')}) {
+    EXPECT_FALSE(HasGrpcStatus(RawHttp2Call(server_->port(), path, {}), grpc::OK)) << path;
+  }
+  EXPECT_EQ(server_->handler_runs(), server_->open_runs());
+}
+
+TEST_F(GateTransportTest, CredentialOfExactlyTheLimitIsReadAndOneMoreByteIsNot) {
+  Start(PortSecurity::Plaintext());
+  const std::string path = absl::StrCat(kProbePath, "Unary");
+  for (const size_t size : {kMaxCredentialSize, kMaxCredentialSize + 1}) {
+    const uint64_t looked_at = gate_->metrics().cache_misses;
+    const std::string response =
+        RawHttp2Call(server_->port(), path, {{"authorization", "Bearer " + std::string(size, 'x')}});
+    EXPECT_TRUE(HasGrpcStatus(response, grpc::UNAUTHENTICATED)) << size;
+    EXPECT_EQ(gate_->metrics().cache_misses - looked_at, size == kMaxCredentialSize ? 1u : 0u) << size;
+  }
+}
+
 TEST_F(GateTransportTest, FieldNameInUpperCaseIsNotAnAuthorizationEntry) {
   Start(PortSecurity::Plaintext());
   const std::string good = "Bearer " + Token(ProbeClaims());

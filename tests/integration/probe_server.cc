@@ -16,7 +16,12 @@ using probe::v1::Probe;
 using probe::v1::ProbeService;
 
 Probe Answer(ProbeServer& server, const grpc::ServerContextBase& context) {
+  const auto micros = [](std::chrono::system_clock::time_point time) {
+    return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
+  };
   Probe probe;
+  probe.set_handled_at(micros(std::chrono::system_clock::now()));
+  probe.set_deadline(micros(context.deadline()));
   probe.set_caller(server.Handle(context));
   return probe;
 }
@@ -110,6 +115,7 @@ class CallbackService final : public ProbeService::CallbackService {
     return new ReadAllThenWrite<grpc::ServerBidiReactor<Probe, Probe>, Probe>(Answer(server_, *context));
   }
   grpc::ServerUnaryReactor* Open(grpc::CallbackServerContext* context, const Probe* request, Probe* response) override {
+    server_.CountOpen();
     return Unary(context, request, response);
   }
 

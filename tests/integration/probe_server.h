@@ -24,13 +24,16 @@ class ProbeServer {
   bool started() const { return server_ != nullptr; }
   int port() const { return port_; }
   int handler_runs() const { return handler_runs_; }
+  // How many of them were of Open, which is anonymous; of callback services only.
+  int open_runs() const { return open_runs_; }
 
   // What the handlers do: count, and say who calls.
   std::string Handle(const grpc::ServerContextBase& context);
+  void CountOpen() { ++open_runs_; }
 
  private:
   const Gate& gate_;
-  std::atomic<int> handler_runs_{0};
+  std::atomic<int> handler_runs_{0}, open_runs_{0};
   int port_ = 0;
   std::vector<std::unique_ptr<grpc::Service>> services_;
   std::unique_ptr<grpc::CallbackGenericService> generic_;

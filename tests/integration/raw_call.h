@@ -16,6 +16,7 @@ using Metadata = std::vector<std::pair<std::string, std::string>>;
 struct CallResult {
   grpc::Status status;
   std::string caller;  // what the handler said
+  int64_t handled_at = 0, deadline = 0;
 };
 
 // Calls `path` with exactly this metadata: sends one message, reads to the end. That is the same on the wire for a
@@ -46,6 +47,8 @@ inline CallResult RawCall(const std::shared_ptr<grpc::Channel>& channel, const s
       if (buffer.DumpToSingleSlice(&bytes).ok() &&
           probe.ParseFromArray(bytes.begin(), static_cast<int>(bytes.size()))) {
         result.caller = probe.caller();
+        result.handled_at = probe.handled_at();
+        result.deadline = probe.deadline();
       }
     }
   }

@@ -197,6 +197,43 @@ TEST_P(StreamGuardTest, StreamThatEndsByItselfIsForgotten) {
   EXPECT_EQ(gate_->metrics().ended_streams, 0u);
 }
 
+// A stream of a method that takes no risk while revocations may be missing.
+class StaleStreamTest : public GateFixture {
+ protected:
+  StaleStreamTest() {
+    gate_ = Gate::CreateOn(trust_, {.issuer = std::string(kTestIssuer),
+                                    .audiences = {std::string(kTestAudience)},
+                                    .rules = {{absl::StrCat(kProbePath, "Bidi"), {.when_stale = WhenStale::kRefuse}}},
+                                    .clock = &clock_})
+                .value();
+    server_.emplace(Style::kCallback, *gate_, "127.0.0.1:0", PortSecurity::Plaintext());
+    channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", server_->port()), grpc::InsecureChannelCredentials());
+  }
+
+  std::optional<ProbeServer> server_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+TEST_F(StaleStreamTest, EndsWhenTrustIsStaleAndStreamsOfOtherMethodsGoOn) {
+  trust_.NoteHeartbeat();
+  const auto open_streams = [this](uint64_t count) {
+    for (const absl::Time end = absl::Now() + kPatience; absl::Now() < end; std::this_thread::yield()) {
+      if (gate_->metrics().open_streams == count) return true;
+    }
+    return false;
+  };
+  OpenStream other(channel_, "ClientStream", Bearer(Token(ProbeClaims())));
+  OpenStream stream(channel_, "Bidi", Bearer(Token(ProbeClaims())));
+  ASSERT_TRUE(open_streams(2));
+  clock_.Advance(absl::Seconds(5));
+  for (const absl::Time end = absl::Now() + 3 * StreamGuard::kRound; absl::Now() < end;) std::this_thread::yield();
+  EXPECT_EQ(gate_->metrics().ended_streams, 0u);
+  clock_.Advance(absl::Nanoseconds(1));
+  EXPECT_EQ(stream.WaitForEnd().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(open_streams(1));
+  EXPECT_EQ(gate_->metrics().ended_streams, 1u);
+}
+
 std::string StyleName(const TestParamInfo<Style>& style) {
   switch (style.param) {
     case Style::kSync:

@@ -12,8 +12,8 @@ import jwt
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 
-from harness import (AUTH, Case, Grpcurl, OK, PERMISSION_DENIED, Process, Server, UNAUTHENTICATED,  # noqa: E402
-                     clean_environment, free_port, until)
+from harness import (AUTH, Case, Grpcurl, OK, PERMISSION_DENIED, Process, Server, TOOLS,  # noqa: E402
+                     UNAUTHENTICATED, clean_environment, free_port, new_password, until)
 
 CMAKE = os.environ.get("CMAKE", "cmake")
 BUILD = os.environ.get("BUILD_DIR", ROOT / "build/release")
@@ -27,30 +27,49 @@ def files_of_the_readme():
     return dict(blocks)
 
 
-def run(*command):
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=800,
-                          env=clean_environment(HOME="/nonexistent"))
-    assert done.returncode == 0, f"{command}:\n{done.stdout}\n{done.stderr}"
+def commands_of_the_readme():
+    """The lines to type to build the service, and those to run and call it."""
+    text = (ROOT / "interceptors" / "README.md").read_text()
+    section = text.split("## A service in ten lines")[1].split("\n## ")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
+    return "".join(blocks[:2]), "".join(blocks[2:])
+
+
+def type_into_a_shell(folder, script, *changes, **environment):
+    """Runs the lines as they stand, but for some changes: (regular expression, what to put there instead)."""
+    for line, instead in changes:
+        script, times = re.subn(line, instead, script, flags=re.MULTILINE)
+        assert times > 0, f"the README does not say {line}"
+    script = f"set -eu\ntrap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n{script}"
+    path = f"{folder}/watchword/bin{os.pathsep}{TOOLS}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True, timeout=800,
+                          env=clean_environment(HOME=str(folder), **environment) | {"PATH": path})
+    assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+    return done
 
 
 class Readme(Case):
-    def test_service_outside_the_tree_is_protected(self):
-        source, prefix = self.folder / "service", self.folder / "prefix"
-        source.mkdir()
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
         files = files_of_the_readme()
-        self.assertEqual(set(files), {"greeter.proto", "greeter.cc", "CMakeLists.txt"})
+        assert set(files) == {"greeter.proto", "greeter.cc", "CMakeLists.txt"}, files
         for name, text in files.items():
-            (source / name).write_text(text)
-        run(CMAKE, "--install", BUILD, "--component", "libraries", "--prefix", prefix)
-        run(CMAKE, "-S", source, "-B", source / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
-        run(CMAKE, "--build", source / "build")
+            (cls.shared_folder / name).write_text(text)
+        # What this machine has done already is left out.
+        type_into_a_shell(cls.shared_folder, commands_of_the_readme()[0],
+                          (r"sudo apt-get install .*", ":"),
+                          (r"cmake --preset release && .*", ":"),
+                          (r"cmake --install build/release", f"{CMAKE} --install {BUILD}"))
 
+    def test_service_is_protected(self):
+        source = self.shared_folder
         server = self.start(Server, self.folder)
         address = f"127.0.0.1:{free_port()}"
         self.start(Process, source / "build" / "greeter", address, server.address, Server.ISSUER,
                    server.service_account("greeter"))
         greeter = Grpcurl(address, "-plaintext", "-import-path", source, "-import-path",
-                          prefix / "share/watchword/proto", "-proto", "greeter.proto")
+                          source / "watchword/share/watchword/proto", "-proto", "greeter.proto")
         password = server.add_user("anna", scopes=["greet", "other"])
         login = server.login("anna", password, audiences=["greeter"])
 
@@ -70,6 +89,23 @@ class Readme(Case):
         ended = server.grpc.call(AUTH + "Logout", bearer=login["credential"], wait_for_verifiers=True)
         self.assertEqual(ended.response, {"verifiers_acknowledged": 1, "verifiers_live": 1})
         self.assertRefused(greeter.call(HELLO, bearer=login["credential"]), UNAUTHENTICATED, "TOKEN_REVOKED")
+
+    def test_commands_do_what_they_say(self):
+        """On ports that are free, with the password that is asked for, and waiting for the servers as a reader would."""
+        auth, ops, greeter = (f"127.0.0.1:{free_port()}" for _ in range(3))
+        done = type_into_a_shell(
+            self.shared_folder, commands_of_the_readme()[1],
+            (r"--bootstrap-admin admin &", f"--bootstrap-admin admin {' '.join(Server.CHEAP_HASHES)} >log &\\n"
+             f"until watchword --address {auth} health watchword.v1.AuthService; do sleep 0.1; done"),
+            (r"greeter-account &", "greeter-account &\\n"
+             f"until (: </dev/tcp/127.0.0.1/{greeter.split(':')[1]}); do sleep 0.1; done"),
+            (r"watchword user add anna --scope greet", r'\g<0> --password-stdin <<<"$PASSWORD"'),
+            (r"watchword login anna --audience greeter", r'\g<0> --password-stdin <<<"$PASSWORD"'),
+            (r"^hello +# Unauthenticated", r"! \g<0>"),
+            ("127.0.0.1:7070", auth), ("127.0.0.1:7071", ops), ("127.0.0.1:7090", greeter), PASSWORD=new_password())
+        self.assertRegex(done.stdout, r'"greeting": "Hello, [0-9a-f-]{36}"')
+        self.assertIn("1 of 1 services that watch have acknowledged it", done.stderr)
+        self.assertIn("TOKEN_REVOKED", done.stderr)
 
     def check_with_pyjwt(self, server, credential, subject):
         """As the README tells services in other languages."""

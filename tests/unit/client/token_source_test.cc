@@ -155,6 +155,21 @@ TEST_F(FileTokenSourceTest, MissingOrEmptyFileIsAnErrorThatNamesIt) {
   EXPECT_THAT(std::string(empty.status().message()), testing::HasSubstr(Path("token")));
 }
 
+TEST_F(FileTokenSourceTest, WhileTheFileCannotBeReadTheLastCredentialIsHandedOutUnlessItWasRejected) {
+  Write(Path("token"), "first");
+  const auto source = MakeFileTokenSource(Path("token"));
+  EXPECT_EQ(source->GetToken(kTimeout).value(), "first");
+  std::filesystem::remove(Path("token"));
+  EXPECT_EQ(source->GetToken(kTimeout).value(), "first");
+  Write(Path("token"), "\n");
+  source->Reject("another");
+  EXPECT_EQ(source->GetToken(kTimeout).value(), "first");
+  source->Reject("first");
+  EXPECT_THAT(source->GetToken(kTimeout), HasCode(StatusCode::kFailedPrecondition));
+  Write(Path("token"), "second");
+  EXPECT_EQ(source->GetToken(kTimeout).value(), "second");
+}
+
 TEST_F(FileTokenSourceTest, ServiceAccountFileIsReadOnlyIfNobodyElseMayReadIt) {
   ASSERT_THAT(WriteSecretFile(Path("account"), R"({"name": "orders", "secret": "s"})"), IsOk());
   const auto account = ReadServiceAccountFile(Path("account"));

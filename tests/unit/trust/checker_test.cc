@@ -105,21 +105,34 @@ TEST_F(CheckerTest, CallsDuringAKeySwapSeeTheOldKeysOrTheNew) {
   const std::string token = Good();
   std::atomic<bool> done{false};
   std::thread swapper([&] {
-    for (int i = 0; i < 200; ++i) trust_.SetKeys(i % 2 == 0 ? both : old_keys);
-    done = true;
+    for (int i = 0; !done; ++i) trust_.SetKeys(i % 2 == 0 ? both : old_keys);
   });
+  constexpr int kThreads = 4, kChecks = 10'000, kSwaps = 1'000;
   std::atomic<int> refused{0};
   std::vector<std::thread> callers;
-  for (int i = 0; i < 4; ++i) {
+  for (int t = 0; t < kThreads; ++t) {
     callers.emplace_back([&] {
-      do {
-        if (!checker_.Check(token).ok()) ++refused;
-      } while (!done);
+      for (int i = 0; i < kChecks / kThreads || trust_.keys_version() < kSwaps; ++i) {
+        const auto verified = checker_.Check(token);
+        if (!verified.ok() || !checker_.Recheck(**verified).ok()) ++refused;
+      }
     });
   }
-  swapper.join();
   for (std::thread& caller : callers) caller.join();
+  done = true;
+  swapper.join();
   EXPECT_EQ(refused, 0);
+}
+
+TEST_F(CheckerTest, CredentialOfARevokedKeyIsRefusedEvenIfItWasCached) {
+  trust_.SetKeys(signer_.keys());
+  const std::string token = Good();
+  const auto verified = checker_.Check(token);
+  ASSERT_THAT(verified, IsOk());
+  trust_.revocations().Add({.target = Revocation::Key{"test-key"}, .expires_at = clock_.Now() + absl::Hours(1)},
+                           clock_.Now());
+  EXPECT_THAT(checker_.Check(token), HasReason(kTokenRevoked));
+  EXPECT_THAT(checker_.Recheck(**verified), HasReason(kTokenRevoked));
 }
 
 TEST_F(CheckerTest, MadeUpKeyIdsLeaveNothingBehind) {
@@ -147,6 +160,51 @@ TEST_F(CheckerTest, ClockThatIsSetIsBelievedAtOnceInBothDirections) {
   EXPECT_THAT(checker_.Check(token), HasReason(kTokenInvalid)) << "issued in the future";
   clock_.SetNow(now);
   EXPECT_THAT(checker_.Check(token), IsOk());
+}
+
+// As a gate does: credentials are judged by the later of our clock and the auth service's.
+class CheckerOnIssuersClockTest : public CheckerTest {
+ protected:
+  CheckerOnIssuersClockTest() {
+    trust_.SetKeys(signer_.keys());
+    trust_.NoteHeartbeat(absl::ZeroDuration(), clock_.Now());
+  }
+  CredentialChecker checker_{Verifier(), trust_, trust_.credential_clock()};
+};
+
+TEST_F(CheckerOnIssuersClockTest, ExpiredCredentialStaysExpiredWhenOurClockIsSetBack) {
+  const Claims claims = GoodClaims(clock_.Now());
+  const std::string cached = MintToken(signer_, claims), fresh = Good();
+  ASSERT_THAT(checker_.Check(cached), IsOk());
+  const absl::Duration until_end = claims.expires_at + absl::Seconds(30) - clock_.Now();
+  clock_.Advance(until_end - absl::Nanoseconds(1));
+  EXPECT_THAT(checker_.Check(cached), IsOk());
+  clock_.SetNow(clock_.Now() - absl::Hours(1));
+  EXPECT_THAT(checker_.Check(cached), IsOk()) << "nor is it issued in the future now";
+  clock_.Advance(absl::Nanoseconds(1));
+  EXPECT_THAT(checker_.Check(cached), HasReason(kTokenExpired));
+  EXPECT_THAT(checker_.Check(fresh), HasReason(kTokenExpired));
+}
+
+TEST_F(CheckerOnIssuersClockTest, ClockThatStepsEachSecondAndThenIsSlewedNeverExtendsACredential) {
+  const Claims claims = GoodClaims(clock_.Now());
+  const std::string token = MintToken(signer_, claims);
+  const absl::Time begin = clock_.Now();
+  const absl::Time end = claims.expires_at + absl::Seconds(30);
+  for (absl::Time right = begin; right < end + absl::Minutes(10); right += absl::Seconds(1)) {
+    const int second = static_cast<int>(absl::ToInt64Seconds(right - begin));
+    const absl::Duration wrong[] = {absl::ZeroDuration(), -absl::Hours(1), -absl::Seconds(second) / 2, -absl::Hours(9)};
+    clock_.SetNow(right + wrong[second % 4]);
+    EXPECT_EQ(checker_.Check(token).ok(), right < end) << second;
+    clock_.SetNow(right);
+    clock_.Advance(absl::Seconds(1));
+  }
+}
+
+TEST_F(CheckerOnIssuersClockTest, ClockAheadOfTheAuthServicesIsBelieved) {
+  const std::string token = Good();
+  clock_.SetNow(clock_.Now() + absl::Hours(1));
+  EXPECT_THAT(checker_.Check(token), HasReason(kTokenExpired));
 }
 
 TEST_F(CheckerTest, LeapDaysAndTheEndsOfNarrowClocksAreDaysLikeAnyOther) {

@@ -130,10 +130,94 @@ TEST_F(FeedApplierTest, ForgettingTimeIsOursIfTheAuthServiceIsAheadAndNeverComes
   EXPECT_EQ(applier_.forgetting_time(), clock_.Now());
 }
 
-TEST_F(FeedApplierTest, HeartbeatIsNoted) {
-  EXPECT_EQ(trust_.staleness(), absl::InfiniteDuration());
+TEST_F(FeedApplierTest, HeartbeatMakesFreshOnlyIfNothingIsMissing) {
   ASSERT_THAT(applier_.Apply(HeartbeatMessage(0)), IsOk());
+  EXPECT_EQ(trust_.staleness(), absl::InfiniteDuration()) << "no snapshot yet";
+  ASSERT_THAT(applier_.Apply(SnapshotMessage("e1", 5, {SessionEntry(5, a_)}, /*last=*/false)), IsOk());
+  ASSERT_THAT(applier_.Apply(HeartbeatMessage(5)), IsOk());
+  EXPECT_EQ(trust_.staleness(), absl::InfiniteDuration()) << "half a snapshot";
+  ASSERT_THAT(applier_.Apply(SnapshotMessage("e1", 5, {})), IsOk());
+  ASSERT_THAT(applier_.Apply(HeartbeatMessage(6)), IsOk());
+  EXPECT_EQ(trust_.staleness(), absl::InfiniteDuration()) << "an entry has not come";
+  ASSERT_THAT(applier_.Apply(RevocationsMessage({SessionEntry(6, b_)})), IsOk());
+  ASSERT_THAT(applier_.Apply(HeartbeatMessage(6)), IsOk());
   EXPECT_EQ(trust_.staleness(), absl::ZeroDuration());
+  clock_.Advance(absl::Seconds(7));
+  EXPECT_EQ(trust_.staleness(), absl::Seconds(7));
+}
+
+// A verifier that was stopped for a minute reads what has come meanwhile, or the network is as slow as that.
+TEST_F(FeedApplierTest, HeartbeatThatWasUnderWayForLongCountsFromWhenItWasSent) {
+  const absl::Time server = clock_.Now() - absl::Hours(3);  // its clock need not be right
+  ASSERT_THAT(applier_.Apply(SnapshotMessage("e1", 5, {})), IsOk());
+  ASSERT_THAT(applier_.Apply(HeartbeatMessage(5, server)), IsOk());
+  clock_.Advance(absl::Seconds(60));
+  for (int second = 1; second <= 60; ++second) {
+    ASSERT_THAT(applier_.Apply(HeartbeatMessage(5, server + absl::Seconds(second))), IsOk());
+    EXPECT_GE(trust_.staleness(), absl::Seconds(60 - second) - absl::Milliseconds(100)) << second;
+    EXPECT_LE(trust_.staleness(), absl::Seconds(60 - second)) << second;
+  }
+  EXPECT_LE(applier_.delay(), absl::Milliseconds(100));
+}
+
+TEST_F(FeedApplierTest, SlowDriftBetweenTheClocksIsNoDelay) {
+  const absl::Time server = clock_.Now();
+  ASSERT_THAT(applier_.Apply(SnapshotMessage("e1", 5, {})), IsOk());
+  for (int second = 0; second < 86'400; ++second) {  // the server's clock loses 43 seconds in this day
+    ASSERT_THAT(applier_.Apply(HeartbeatMessage(5, server + 0.9995 * absl::Seconds(second))), IsOk());
+    ASSERT_EQ(applier_.delay(), absl::ZeroDuration()) << second;
+    clock_.Advance(absl::Seconds(1));
+  }
+}
+
+TEST_F(FeedApplierTest, ServerWhoseClockIsSetBackLooksLateUntilTheNextStream) {
+  ASSERT_THAT(applier_.Apply(SnapshotMessage("e1", 5, {})), IsOk());
+  ASSERT_THAT(applier_.Apply(HeartbeatMessage(5, clock_.Now())), IsOk());
+  clock_.Advance(absl::Seconds(1));
+  ASSERT_THAT(applier_.Apply(HeartbeatMessage(5, clock_.Now() - absl::Hours(1))), IsOk());
+  EXPECT_GT(applier_.delay(), absl::Minutes(59));
+  EXPECT_EQ(trust_.staleness(), absl::Seconds(1)) << "what was heard before was heard";
+  applier_.StartStream();
+  ASSERT_THAT(applier_.Apply(HeartbeatMessage(5, clock_.Now() - absl::Hours(1))), IsOk());
+  EXPECT_EQ(applier_.delay(), absl::ZeroDuration());
+  EXPECT_EQ(trust_.staleness(), absl::ZeroDuration());
+}
+
+// Such as one that reads a copy of the database which lags behind.
+TEST_F(FeedApplierTest, ServerThatIsBehindWhatWasKnownDoesNotMakeFreshUntilItHasCaughtUp) {
+  ASSERT_THAT(applier_.Apply(SnapshotMessage("e1", 5, {SessionEntry(5, a_)})), IsOk());
+  ASSERT_THAT(applier_.Apply(RevocationsMessage({SessionEntry(6, b_)})), IsOk());
+  ASSERT_THAT(applier_.Apply(HeartbeatMessage(6)), IsOk());
+  EXPECT_EQ(Cursor(), "e1/6");
+  clock_.Advance(absl::Seconds(3));
+  ASSERT_THAT(applier_.Apply(SnapshotMessage("e1", 5, {SessionEntry(5, a_)})), IsOk());
+  ASSERT_THAT(applier_.Apply(HeartbeatMessage(5)), IsOk());
+  EXPECT_TRUE(IsRevoked(b_));
+  EXPECT_EQ(trust_.staleness(), absl::Seconds(3));
+  ASSERT_THAT(applier_.Apply(RevocationsMessage({SessionEntry(6, b_)})), IsOk());
+  ASSERT_THAT(applier_.Apply(HeartbeatMessage(6)), IsOk());
+  EXPECT_EQ(trust_.staleness(), absl::ZeroDuration());
+}
+
+TEST_F(FeedApplierTest, LogOfANewEpochIsBehindNothing) {
+  ASSERT_THAT(applier_.Apply(SnapshotMessage("e1", 5, {})), IsOk());
+  ASSERT_THAT(applier_.Apply(SnapshotMessage("e2", 2, {})), IsOk());
+  ASSERT_THAT(applier_.Apply(HeartbeatMessage(2)), IsOk());
+  EXPECT_EQ(trust_.staleness(), absl::ZeroDuration());
+}
+
+TEST_F(FeedApplierTest, EntryThatHasExpiredIsNotKeptButTheCursorPassesIt) {
+  ASSERT_THAT(applier_.Apply(SnapshotMessage("e1", 0, {})), IsOk());
+  clock_.Advance(absl::Minutes(5) + kRevocationMargin - absl::Nanoseconds(1));  // the entries last five minutes
+  ASSERT_THAT(applier_.Apply(HeartbeatMessage(0, clock_.Now())), IsOk());
+  ASSERT_THAT(applier_.Apply(RevocationsMessage({SessionEntry(1, a_)})), IsOk());
+  EXPECT_EQ(trust_.revocations().size(), 1u);
+  clock_.Advance(absl::Nanoseconds(1));
+  ASSERT_THAT(applier_.Apply(HeartbeatMessage(1, clock_.Now())), IsOk());
+  ASSERT_THAT(applier_.Apply(RevocationsMessage({SessionEntry(2, b_)})), IsOk());
+  EXPECT_EQ(trust_.revocations().size(), 1u);
+  EXPECT_FALSE(IsRevoked(b_));
+  EXPECT_EQ(Cursor(), "e1/2");
 }
 
 TEST_F(FeedApplierTest, BadKeySetIsRefusedWholeAndTheOldOneStays) {

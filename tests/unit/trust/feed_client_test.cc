@@ -1,5 +1,6 @@
 #include "watchword/trust/feed_client.h"
 
+#include <future>
 #include <memory>
 #include <string>
 
@@ -8,11 +9,17 @@
 #include "grpcpp/grpcpp.h"
 #include "scripted_trust_service.h"
 #include "testing/status_matchers.h"
+#include "testing/test_certificates.h"
 #include "testing/test_signer.h"
 #include "watchword/base/testing/fake_clock.h"
+#include "watchword/token/reasons.h"
+#include "watchword/trust/checker.h"
 
 namespace watchword {
 namespace {
+
+constexpr ReconnectPause::Limits kShortPauses = {
+    .min_backoff = absl::Milliseconds(1), .max_backoff = absl::Milliseconds(10), .spread = absl::Milliseconds(1)};
 
 // Waits until what was sent is applied by ending the stream: the next one's cursor tells.
 class FeedClientTest : public testing::Test {
@@ -25,7 +32,7 @@ class FeedClientTest : public testing::Test {
     builder.RegisterService(&service_);
     server_ = builder.BuildAndStart();
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials());
-    StartClient({.verifier = "orders", .min_backoff = absl::Milliseconds(1), .max_backoff = absl::Milliseconds(10)});
+    StartClient({.verifier = "orders", .pauses = kShortPauses});
   }
   ~FeedClientTest() override {
     client_.reset();
@@ -145,9 +152,86 @@ TEST_F(FeedClientTest, NewEpochIsTakenWithItsSnapshot) {
 TEST_F(FeedClientTest, SilenceMakesItConnectAgain) {
   ASSERT_NE(service_.NextStream(), nullptr);
   client_.reset();
-  StartClient({.verifier = "orders", .silence_limit = absl::Milliseconds(50), .min_backoff = absl::Milliseconds(1)});
+  StartClient({.verifier = "orders", .silence_limit = absl::Milliseconds(50), .pauses = kShortPauses});
   ASSERT_NE(service_.NextStream(), nullptr);
   EXPECT_NE(service_.NextStream(), nullptr);
+}
+
+// Heartbeats that come each second, but a minute late, say nothing about now.
+TEST_F(FeedClientTest, HeartbeatsThatAreLateCountAsSilence) {
+  auto* stream = service_.NextStream();
+  ASSERT_NE(stream, nullptr);
+  const absl::Time begin = clock_.Now();
+  stream->Send(KeysMessage({signer_.jwk()}));
+  stream->Send(SnapshotMessage("e1", 4, {}));
+  stream->Send(HeartbeatMessage(4, begin));
+  stream->Send(RevocationsMessage({SessionEntry(5, a_)}));
+  ASSERT_TRUE(stream->WaitForAcknowledgement(5));
+  clock_.Advance(absl::Minutes(1));
+  auto next = std::async(std::launch::async, [this] { return service_.NextStream(); });
+  for (int i = 1; next.wait_for(std::chrono::milliseconds(50)) == std::future_status::timeout; ++i) {
+    stream->Send(HeartbeatMessage(5, begin + absl::Milliseconds(i)));
+  }
+  EXPECT_NE(next.get(), nullptr);
+}
+
+TEST_F(FeedClientTest, KeyThatIsNoLongerInTheSetIsRefusedEvenIfItsCredentialWasCached) {
+  const TestSigner next(Algorithm::kEs256, "next-key");
+  CredentialChecker checker(
+      TokenVerifier::Create({.issuer = std::string(kTestIssuer), .audiences = {std::string(kTestAudience)}}).value(),
+      trust_, clock_);
+  const std::string token = MintToken(signer_, GoodClaims(clock_.Now()));
+  auto* stream = service_.NextStream();
+  ASSERT_NE(stream, nullptr);
+  stream->Send(KeysMessage({signer_.jwk(), next.jwk()}));
+  stream->Send(SnapshotMessage("e1", 4, {}));
+  ASSERT_TRUE(client_->WaitUntilReady(absl::Seconds(10)));
+  EXPECT_THAT(checker.Check(token), IsOk());
+  stream->Send(KeysMessage({next.jwk()}));
+  stream->Send(RevocationsMessage({SessionEntry(5, a_)}));
+  ASSERT_TRUE(stream->WaitForAcknowledgement(5));
+  EXPECT_THAT(checker.Check(token), HasReason(kTokenInvalid));
+}
+
+// Has no credential to give, and takes its time to say so.
+class StuckTokenSource final : public TokenSource {
+ public:
+  ~StuckTokenSource() override { Release(); }
+  absl::StatusOr<std::string> GetToken(absl::Duration timeout) override {
+    const absl::Duration deadline = SystemClock().SinceBoot() + timeout;
+    MutexLock lock(mutex_);
+    asked_ = true;
+    changed_.NotifyAll();
+    while (!released_ && SystemClock().SinceBoot() < deadline) changed_.WaitFor(mutex_, absl::Seconds(1));
+    return absl::UnavailableError("no credential");
+  }
+  void Reject(absl::string_view) override {}
+  void WaitUntilAsked() {
+    MutexLock lock(mutex_);
+    while (!asked_) changed_.Wait(mutex_);
+  }
+  void Release() {
+    MutexLock lock(mutex_);
+    released_ = true;
+    changed_.NotifyAll();
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar changed_;
+  bool asked_ ABSL_GUARDED_BY(mutex_) = false;
+  bool released_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+TEST_F(FeedClientTest, EndsSoonWhileItWaitsForItsOwnCredential) {
+  client_.reset();
+  const auto stuck = std::make_shared<StuckTokenSource>();
+  StartClient({.verifier = "orders", .token_source = stuck, .allow_plaintext_tokens = true});
+  stuck->WaitUntilAsked();
+  const absl::Duration begin = SystemClock().SinceBoot();
+  client_.reset();
+  EXPECT_LT(SystemClock().SinceBoot() - begin, absl::Seconds(5));
+  stuck->Release();
 }
 
 TEST_F(FeedClientTest, KeepsWhatItKnowsWhileTheServiceIsAway) {
@@ -160,6 +244,32 @@ TEST_F(FeedClientTest, KeepsWhatItKnowsWhileTheServiceIsAway) {
   EXPECT_TRUE(client_->WaitUntilReady(absl::ZeroDuration()));
   EXPECT_NE(trust_.keys()->Find("test-key"), nullptr);
   EXPECT_TRUE(IsRevoked(a_));
+}
+
+TEST_F(FeedClientTest, ServerThatCannotShowWhoItIsIsNotListenedTo) {
+  const TestCertificates ours, others;
+  ScriptedTrustService service;
+  grpc::SslServerCredentialsOptions options;
+  options.pem_key_cert_pairs = {{ReadTestFile(ours.server_key_file()), ReadTestFile(ours.server_certificate_file())}};
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort("127.0.0.1:0", grpc::SslServerCredentials(options), &port);
+  builder.RegisterService(&service);
+  const auto server = builder.BuildAndStart();
+  const auto connect = [this, port](const TestCertificates& trusted, const std::string& name) {
+    channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(port),
+                                   grpc::SslCredentials({.pem_root_certs = ReadTestFile(trusted.ca_file())}));
+    StartClient({.verifier = name, .pauses = kShortPauses});
+  };
+  connect(others, "deceived");
+  EXPECT_FALSE(client_->WaitUntilReady(absl::Milliseconds(500)));
+  client_.reset();
+  connect(ours, "right");
+  auto* stream = service.NextStream();  // the first that there was
+  ASSERT_NE(stream, nullptr);
+  EXPECT_EQ(stream->hello().verifier(), "right");
+  client_.reset();
+  server->Shutdown(std::chrono::system_clock::now());
 }
 
 TEST_F(FeedClientTest, EndsAtOnceInTheMiddleOfAStream) {

@@ -63,4 +63,12 @@ inline v1::WatchResponse HeartbeatMessage(uint64_t head_seq) {
   return response;
 }
 
+inline v1::WatchResponse HeartbeatMessage(uint64_t head_seq, absl::Time server_time) {
+  v1::WatchResponse response = HeartbeatMessage(head_seq);
+  const int64_t nanos = absl::ToUnixNanos(server_time);
+  response.mutable_heartbeat()->mutable_server_time()->set_seconds(nanos / 1'000'000'000);
+  response.mutable_heartbeat()->mutable_server_time()->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
+  return response;
+}
+
 }  // namespace watchword

@@ -140,6 +140,20 @@ TEST_F(SessionDirectoryTest, NoMoreThanALimitedNumberIsUnderWay) {
   EXPECT_EQ(source_.asked.size(), 256u);
 }
 
+TEST_F(SessionDirectoryTest, NoMoreThanALimitedNumberOfCallsWaitsHoweverFewTokensTheyBring) {
+  const auto first = LookUp(Token('a'));
+  for (int i = 1; i < 10'000; ++i) LookUp(Token('a'));
+  for (const char c : {'a', 'b'}) {
+    const auto refused = LookUp(Token(c));
+    ASSERT_NE(*refused, std::nullopt) << c;
+    EXPECT_THAT(**refused, HasReason(kLookUpLimited)) << c;
+  }
+  source_.AnswerFirst(Good());
+  EXPECT_THAT(**first, IsOk());
+  EXPECT_EQ(*LookUp(Token('b')), std::nullopt);  // there is room again
+  EXPECT_EQ(source_.asked.size(), 1u);
+}
+
 TEST_F(SessionDirectoryTest, UsesAreReportedOnce) {
   Meet(Token('a'));
   EXPECT_TRUE(directory_.TakeUses(10).empty());  // the look-up has told them of the first
