@@ -47,6 +47,10 @@ absl::StatusOr<std::shared_ptr<Admission>> Admission::Create(const Gate::Options
                                          .leeway = options.leeway,
                                          .max_lifetime = options.max_lifetime});
   if (!verifier.ok()) return verifier.status();
+  for (const auto& limits : {options.anonymous_calls_on_connection, options.anonymous_calls}) {
+    if (limits.calls_per_second > 0 && limits.burst > 0) continue;
+    return absl::InvalidArgumentError("anonymous_calls, anonymous_calls_on_connection: must be more than 0");
+  }
   auto rules = RulesOf(options);
   if (!rules.ok()) return rules.status();
   return std::shared_ptr<Admission>(
@@ -58,23 +62,29 @@ Admission::Admission(TokenVerifier verifier, MethodRules rules, const Gate::Opti
     : trust_(std::move(trust)),
       checker_(std::move(verifier), *trust_, *options.clock, options.cache_capacity, sessions),
       rules_(std::move(rules)),
+      anonymous_(options.anonymous_calls_on_connection, options.anonymous_calls, *options.clock),
+      open_calls_(kMaxConcurrentStreams, *options.clock),
+      anonymous_library_(options.anonymous_calls_on_connection, options.anonymous_calls, *options.clock),
       staleness_bound_(options.staleness_bound),
       when_stale_(options.when_stale),
       log_(*options.log) {}
 
 std::optional<absl::Status> Admission::Admit(absl::string_view path, const AuthorizationEntries& authorization,
-                                             PeerCertificate peer_certificate) {
-  std::optional<absl::Status> status = Decide(path, authorization, peer_certificate);
+                                             PeerCertificate peer_certificate, const void* connection) {
+  std::optional<absl::Status> status = Decide(path, authorization, peer_certificate, connection);
   if (status.has_value()) Count(path, *status);
   return status;
 }
 
-void Admission::AdmitLater(std::string path, const std::string& credential,
+void Admission::AdmitLater(std::string path, const std::string& credential, std::string peer_certificate,
                            absl::AnyInvocable<void(const absl::Status&)> done) {
-  checker_.LookUp(credential, [this, path = std::move(path),
+  checker_.LookUp(credential, [this, path = std::move(path), peer_certificate = std::move(peer_certificate),
                                done = std::move(done)](const CredentialChecker::Verdict& verified) mutable {
     const MethodRule& rule = rules_.Find(path);
     absl::Status status = verified.status();
+    if (status.ok()) {
+      status = CheckCertificateBinding((*verified)->claims(), [&peer_certificate] { return peer_certificate; });
+    }
     if (status.ok()) status = CheckRule(rule, **verified);
     if (status.ok()) status = CheckNotStale(rule);
     Count(path, status);
@@ -99,12 +109,12 @@ void Admission::FillMetrics(GateMetrics& metrics) const {
 }
 
 std::optional<absl::Status> Admission::Decide(absl::string_view path, const AuthorizationEntries& authorization,
-                                              PeerCertificate peer_certificate) {
+                                              PeerCertificate peer_certificate, const void* connection) {
   if (path.empty()) {
     return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenInvalid, "the call names no method");
   }
   const MethodRule& rule = rules_.Find(path);
-  if (rule.allow_anonymous) return absl::OkStatus();
+  if (rule.allow_anonymous) return AdmitAnonymous(rule, authorization, peer_certificate, connection);
   const auto bearer = BearerIn(authorization);
   if (!bearer.ok()) return bearer.status();
   const auto verified = checker_.CheckNow(*bearer);
@@ -113,6 +123,27 @@ std::optional<absl::Status> Admission::Decide(absl::string_view path, const Auth
   if (auto status = CheckCertificateBinding((**verified)->claims(), peer_certificate); !status.ok()) return status;
   if (auto status = CheckRule(rule, ***verified); !status.ok()) return status;
   return CheckNotStale(rule);
+}
+
+absl::Status Admission::AdmitAnonymous(const MethodRule& rule, const AuthorizationEntries& authorization,
+                                       PeerCertificate peer_certificate, const void* connection) {
+  if (auto status = TakeFromBudget(rule, authorization, peer_certificate, connection); !status.ok()) return status;
+  if (open_calls_.Begin(connection)) return absl::OkStatus();
+  return ErrorWithReason(absl::StatusCode::kResourceExhausted, kRateLimited,
+                         "too many calls on this connection are not over yet; try again in a second");
+}
+
+absl::Status Admission::TakeFromBudget(const MethodRule& rule, const AuthorizationEntries& authorization,
+                                       PeerCertificate peer_certificate, const void* connection) {
+  const auto bearer = authorization.Bearer();
+  if (bearer.ok() && bearer->has_value()) {
+    const auto verified = checker_.CheckNow(**bearer);
+    if (verified.has_value() && verified->ok() &&
+        CheckCertificateBinding((**verified)->claims(), peer_certificate).ok()) {
+      return absl::OkStatus();
+    }
+  }
+  return (rule.origin == RuleOrigin::kLibrary ? anonymous_library_ : anonymous_).Take(connection);
 }
 
 absl::StatusOr<std::shared_ptr<const VerifiedCredential>> Admission::Authenticate(
