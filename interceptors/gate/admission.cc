@@ -7,10 +7,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "watchword/base/reason.h"
+#include "watchword/gate/connection_breaker.h"
 #include "watchword/token/reasons.h"
 
 namespace watchword {
 namespace {
+
+// Calls of anonymous methods under way on a connection. Each may hold 23 KB while it is flooded.
+constexpr int kMostOpenCalls = 250;
 
 absl::StatusOr<MethodRules> RulesOf(const Gate::Options& options) {
   MethodRules rules = MethodRules::FromLinkedServices();
@@ -63,7 +67,7 @@ Admission::Admission(TokenVerifier verifier, MethodRules rules, const Gate::Opti
       checker_(std::move(verifier), *trust_, *options.clock, options.cache_capacity, sessions),
       rules_(std::move(rules)),
       anonymous_(options.anonymous_calls_on_connection, options.anonymous_calls, *options.clock),
-      open_calls_(kMaxConcurrentStreams, *options.clock),
+      open_calls_(kMostOpenCalls, *options.clock),
       anonymous_library_(options.anonymous_calls_on_connection, options.anonymous_calls, *options.clock),
       staleness_bound_(options.staleness_bound),
       when_stale_(options.when_stale),
@@ -92,6 +96,13 @@ void Admission::AdmitLater(std::string path, const std::string& credential, std:
   });
 }
 
+void Admission::BreakIfHarmful(const void* connection, const std::string& peer) {
+  if (!open_calls_.TakeHarmful(connection) || !BreakConnection(peer)) return;
+  broken_connections_.Add();
+  log_.Warning("a connection that brought far more calls without a credential than it may was broken off",
+               {{"peer", peer}});
+}
+
 void Admission::Count(absl::string_view path, const absl::Status& status) {
   if (status.ok()) return admitted_.Add();
   const std::string reason = ReasonOf(status);
@@ -104,6 +115,7 @@ void Admission::Count(absl::string_view path, const absl::Status& status) {
 void Admission::FillMetrics(GateMetrics& metrics) const {
   metrics.admitted = admitted_.Value();
   for (size_t i = 0; i < kReasons.size(); ++i) metrics.refused[std::string(kReasons[i])] = refused_[i].Value();
+  metrics.broken_connections = broken_connections_.Value();
   metrics.cache_hits = checker_.cache_hits();
   metrics.cache_misses = checker_.cache_misses();
 }
@@ -127,10 +139,13 @@ std::optional<absl::Status> Admission::Decide(absl::string_view path, const Auth
 
 absl::Status Admission::AdmitAnonymous(const MethodRule& rule, const AuthorizationEntries& authorization,
                                        PeerCertificate peer_certificate, const void* connection) {
-  if (auto status = TakeFromBudget(rule, authorization, peer_certificate, connection); !status.ok()) return status;
-  if (open_calls_.Begin(connection)) return absl::OkStatus();
-  return ErrorWithReason(absl::StatusCode::kResourceExhausted, kRateLimited,
-                         "too many calls on this connection are not over yet; try again in a second");
+  absl::Status status = TakeFromBudget(rule, authorization, peer_certificate, connection);
+  if (status.ok() && !open_calls_.Begin(connection)) {
+    status = ErrorWithReason(absl::StatusCode::kResourceExhausted, kRateLimited,
+                             "too many calls on this connection are not over yet; try again in a second");
+  }
+  if (!status.ok() && open_calls_.NoteRefusal(connection)) return absl::OkStatus();  // so that BreakIfHarmful sees it
+  return status;
 }
 
 absl::Status Admission::TakeFromBudget(const MethodRule& rule, const AuthorizationEntries& authorization,

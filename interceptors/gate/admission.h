@@ -51,6 +51,10 @@ class Admission {
   // The call of an anonymous method that was let in is over. `connection` as for Admit.
   void EndAnonymous(const void* connection) { open_calls_.End(connection); }
 
+  bool IsHarmful(const void* connection) const { return open_calls_.IsHarmful(connection); }
+  // Of such a call, whose connection is to `peer`: breaks the connection if it does nothing but harm.
+  void BreakIfHarmful(const void* connection, const std::string& peer);
+
   // The credential of a call, whatever the method: UNAUTHENTICATED or UNAVAILABLE as in Gate's comment.
   absl::StatusOr<std::shared_ptr<const VerifiedCredential>> Authenticate(const AuthorizationEntries& authorization,
                                                                          PeerCertificate peer_certificate);
@@ -97,6 +101,7 @@ class Admission {
   const absl::Duration staleness_bound_;
   const WhenStale when_stale_;
   ShardedCounter admitted_;
+  ShardedCounter broken_connections_;
   std::array<ShardedCounter, kReasons.size()> refused_;  // in the order of kReasons
   Logger& log_;
 };

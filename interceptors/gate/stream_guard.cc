@@ -51,6 +51,7 @@ class AnonymousInterceptor final : public grpc::experimental::Interceptor {
   void Intercept(InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
       connection_ = ConnectionOf(*context_);
+      if (guard_->IsHarmful(connection_)) guard_->BreakIfHarmful(connection_, context_->peer());
     }
     methods->Proceed();
   }

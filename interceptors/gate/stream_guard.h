@@ -62,6 +62,8 @@ class StreamGuard {
   // Whether calls of the method need no credential; and that one is over, see Admission::EndAnonymous.
   bool IsAnonymous(const std::string& path) const { return admission_->rules().Find(path).allow_anonymous; }
   void EndAnonymous(const void* connection) { admission_->EndAnonymous(connection); }
+  void BreakIfHarmful(const void* connection, const std::string& peer) { admission_->BreakIfHarmful(connection, peer); }
+  bool IsHarmful(const void* connection) const { return admission_->IsHarmful(connection); }
 
   // How many streams are open, and how many were ended.
   size_t open() const;

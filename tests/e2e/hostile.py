@@ -47,7 +47,6 @@ class Connection:
         self.received = b""
         self.closed = False  # by the peer
         self.next_stream = 1
-        self._indexed = 0
         if preface:
             self.socket.sendall(preface)
 
@@ -98,7 +97,6 @@ class Connection:
         """A header block that makes the peer remember a request's fields, and the block that repeats them."""
         fields = request_fields(path, **fields)
         first = self.FIRST_DYNAMIC_INDEX
-        self._indexed += len(fields)
         # The newest entry has the lowest index.
         return (b"".join(hpack_field(name, value, indexed=True) for name, value in fields),
                 bytes(0x80 | (first + len(fields) - 1 - i) for i in range(len(fields))))
