@@ -121,13 +121,21 @@ class Floods(Case):
                  f"{max(others.times) * 1000:.0f} ms; a login afterwards {(time.monotonic() - began) * 1000:.0f} ms")
 
     def test_rapid_reset_on_the_path_of_login(self):
+        connection = hostile.Connection(self.server.port)
         with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
-            streams, connections = rapid_reset(self.server.port, LOGIN, FLOOD_SECONDS)
+            streams = connection.rapid_reset(LOGIN, FLOOD_SECONDS)
+        connection.close()
         self.assertGreater(streams, 10_000)
-        self.say(f"{streams} streams in {FLOOD_SECONDS:.0f} s, on {connections} connections one after the other")
+        self.say(f"{streams} streams until it was broken off")
         self.assertUnharmed(watched, others)
         text = urllib.request.urlopen(f"http://127.0.0.1:{self.server.ops_port}/metrics", timeout=10).read().decode()
         self.assertRegex(text, r"(?m)^watchword_gate_broken_connections_total [1-9]")
+
+    def test_rapid_reset_by_one_who_connects_again_and_again(self):
+        with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
+            streams, connections = rapid_reset(self.server.port, LOGIN, FLOOD_SECONDS)
+        self.say(f"{streams} streams in {FLOOD_SECONDS:.0f} s on {connections} connections")
+        self.assertUnharmed(watched, others, most_growth=4 * MOST_GROWTH)
 
     def test_rapid_reset_on_several_connections(self):
         with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
