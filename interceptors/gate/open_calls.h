@@ -12,9 +12,9 @@
 
 namespace watchword {
 
-// How many calls of a connection were let in and are not over. HTTP/2 limits how many streams a client may have open, but
-// one that it has reset no longer counts, while the call behind it does until its handler has run (CVE-2023-44487). Here
-// it counts until then.
+// How many calls of a connection were let in and are not over. HTTP/2 limits how many streams a client may have open,
+// but one that it has reset no longer counts, while the call behind it does until its handler has run (CVE-2023-44487).
+// Here it counts until then.
 //
 // Also tells which connections do nothing but harm: those of which far more calls are refused than let in.
 //
