@@ -15,7 +15,8 @@
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "server/crypto/password_hasher.h"
-#include "server/crypto/tls_files.h"
+#include "server/ops/json_audit_log.h"
+#include "server/ops/memory_keeper.h"
 #include "server/ops/metrics.h"
 #include "server/ops/ops_server.h"
 #include "server/service/accounts.h"
@@ -41,7 +42,9 @@
 #include "server/transport/trust_handlers.h"
 #include "watchword/base/file.h"
 #include "watchword/base/reason.h"
+#include "watchword/gate/caller.h"
 #include "watchword/gate/gate.h"
+#include "watchword/gate/tls_files.h"
 
 namespace watchword {
 namespace {
@@ -97,6 +100,10 @@ absl::StatusOr<std::unique_ptr<Store>> Open(const Config& config, const Clock& c
   return OpenMysqlStore(*config.mysql, clock, random, log);
 }
 
+AnonymousBudget::Limits BudgetOf(int calls_per_second) {
+  return {.calls_per_second = calls_per_second, .burst = std::max(1, calls_per_second / 2)};
+}
+
 void Tune(const Config& config, grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second server on the port is an error
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
@@ -131,6 +138,8 @@ struct Application::Parts {
   const Clock& clock = SystemClock();
   RandomSource& random = SystemRandom();
   Metrics metrics{MethodNames()};
+  MemoryKeeper memory;
+  std::unique_ptr<JsonAuditLog> audit;
   std::unique_ptr<Store> store;
   std::unique_ptr<KeyRing> keys;
   std::optional<PasswordHasher> hasher;
@@ -161,6 +170,9 @@ struct Application::Parts {
 
 absl::Status Application::Parts::OpenStore() {
   if (auto status = MakePrivateFolder(config.data_dir); !status.ok()) return status;
+  auto audit_log = JsonAuditLog::Open({.file = config.audit_log});
+  if (!audit_log.ok()) return audit_log.status();
+  audit = *std::move(audit_log);
   absl::StatusOr<std::unique_ptr<Store>> opened = Open(config, clock, random, log);
   // Only for a store that is reached over a network is being away nothing unusual.
   for (bool told = false; config.mysql.has_value() && absl::IsUnavailable(opened.status());) {
@@ -234,12 +246,18 @@ absl::Status Application::Parts::StartServices() {
   logout.emplace(*environment);
   accounts.emplace(*environment);
   sessions.emplace(*environment);
-  const RpcTools tools{
-      .clock = clock,
-      .log = log,
-      .observe = [this](absl::string_view method, const absl::Status& status, absl::Duration duration) {
-        metrics.RecordRpc(method, status.code(), ReasonOf(status), duration);
-      }};
+  const RpcTools tools{.clock = clock,
+                       .log = log,
+                       .observe =
+                           [this](absl::string_view method, const absl::Status& status, absl::Duration duration) {
+                             metrics.RecordRpc(method, status.code(), ReasonOf(status), duration);
+                           },
+                       .audit = *audit,
+                       .caller =
+                           [this](const grpc::ServerContextBase& context) {
+                             const auto caller = Caller::From(context, *gate);
+                             return caller.ok() ? RpcCaller{caller->subject(), caller->session_id()} : RpcCaller();
+                           }};
   auth_handlers.emplace(*login, *refresh, *validate, *logout, tools);
   admin_handlers.emplace(*environment, *accounts, *sessions, tools);
   trust_handlers.emplace(*environment, tools);
@@ -249,10 +267,16 @@ absl::Status Application::Parts::StartServices() {
 
 absl::Status Application::Parts::Listen() {
   if (!config.tls_cert.empty()) {
-    if (auto status = CheckTlsFiles(config.tls_cert, config.tls_key, config.tls_client_ca); !status.ok()) return status;
+    // The gate would say so in the log only.
+    const auto files = ReadTlsFiles(config.tls_cert, config.tls_key, config.tls_client_ca);
+    if (!files.ok()) return files.status();
   }
   absl::StatusOr<std::unique_ptr<Gate>> made =
-      Gate::CreateOn(trust, {.issuer = config.issuer, .audiences = {config.issuer}, .log = &log});
+      Gate::CreateOn(trust, {.issuer = config.issuer,
+                             .audiences = {config.issuer},
+                             .anonymous_calls_on_connection = BudgetOf(config.anonymous_connection_rate),
+                             .anonymous_calls = BudgetOf(config.anonymous_rate),
+                             .log = &log});
   if (!made.ok()) return made.status();
   gate = *std::move(made);
 
@@ -287,7 +311,7 @@ absl::Status Application::Parts::StartOperationsPort() {
   absl::StatusOr<std::unique_ptr<OpsServer>> opened = OpsServer::Start(
       {.host = config.ops_listen->host,
        .port = config.ops_listen->port,
-       .metrics = [this] { return metrics.Render(); },
+       .metrics = [this] { return metrics.Render() + (started ? ToPrometheusText(gate->metrics()) : std::string()); },
        .readiness = [this] { return started ? health->readiness() : absl::UnavailableError("starting"); },
        .jwks = [this] { return started ? JwksJson(*keys) : std::string(); }});
   if (!opened.ok()) return opened.status();
@@ -297,6 +321,8 @@ absl::Status Application::Parts::StartOperationsPort() {
 }
 
 void Application::Parts::AddMetrics() {
+  metrics.AddGauge("process_resident_memory_bytes", "What the process has in memory",
+                   [] { return static_cast<double>(ResidentBytes()); });
   metrics.AddGauge("watchword_hash_queue_length", "Logins that wait for their password to be hashed",
                    [this] { return static_cast<double>(hash_executor->queued()); });
   metrics.AddGauge("watchword_store_queue_length", "Store calls that wait for a thread",
@@ -317,6 +343,10 @@ void Application::Parts::AddMetrics() {
                    [this] { return static_cast<double>(feed->position().head_seq); });
   metrics.AddCounter("watchword_log_lines_dropped_total", "Log lines lost because nobody read them in time",
                      [this] { return static_cast<double>(log.dropped()); });
+  metrics.AddCounter("watchword_audit_events_total", "Security events recorded",
+                     [this] { return static_cast<double>(audit->recorded()); });
+  metrics.AddCounter("watchword_audit_events_lost_total", "Security events that could not be written",
+                     [this] { return static_cast<double>(audit->lost()); });
   metrics.AddGauge("watchword_revocations_in_force", "Revocations held in memory",
                    [this] { return static_cast<double>(trust.revocations().size()); });
 }

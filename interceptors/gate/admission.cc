@@ -7,10 +7,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "watchword/base/reason.h"
+#include "watchword/gate/connection_breaker.h"
 #include "watchword/token/reasons.h"
 
 namespace watchword {
 namespace {
+
+// Calls of anonymous methods under way on a connection. Each may hold 23 KB while it is flooded.
+constexpr int kMostOpenCalls = 250;
 
 absl::StatusOr<MethodRules> RulesOf(const Gate::Options& options) {
   MethodRules rules = MethodRules::FromLinkedServices();
@@ -47,6 +51,10 @@ absl::StatusOr<std::shared_ptr<Admission>> Admission::Create(const Gate::Options
                                          .leeway = options.leeway,
                                          .max_lifetime = options.max_lifetime});
   if (!verifier.ok()) return verifier.status();
+  for (const auto& limits : {options.anonymous_calls_on_connection, options.anonymous_calls}) {
+    if (limits.calls_per_second > 0 && limits.burst > 0) continue;
+    return absl::InvalidArgumentError("anonymous_calls, anonymous_calls_on_connection: must be more than 0");
+  }
   auto rules = RulesOf(options);
   if (!rules.ok()) return rules.status();
   return std::shared_ptr<Admission>(
@@ -58,6 +66,9 @@ Admission::Admission(TokenVerifier verifier, MethodRules rules, const Gate::Opti
     : trust_(std::move(trust)),
       checker_(std::move(verifier), *trust_, trust_->credential_clock(), options.cache_capacity, sessions),
       rules_(std::move(rules)),
+      anonymous_(options.anonymous_calls_on_connection, options.anonymous_calls, *options.clock),
+      open_calls_(kMostOpenCalls, *options.clock),
+      anonymous_library_(options.anonymous_calls_on_connection, options.anonymous_calls, *options.clock),
       staleness_bound_(options.staleness_bound),
       when_stale_(options.when_stale),
       log_(*options.log) {}
@@ -68,23 +79,33 @@ absl::Status Admission::Recheck(absl::string_view path, const VerifiedCredential
 }
 
 std::optional<absl::Status> Admission::Admit(absl::string_view path, const AuthorizationEntries& authorization,
-                                             PeerCertificate peer_certificate) {
-  std::optional<absl::Status> status = Decide(path, authorization, peer_certificate);
+                                             PeerCertificate peer_certificate, const void* connection) {
+  std::optional<absl::Status> status = Decide(path, authorization, peer_certificate, connection);
   if (status.has_value()) Count(path, *status);
   return status;
 }
 
-void Admission::AdmitLater(std::string path, const std::string& credential,
+void Admission::AdmitLater(std::string path, const std::string& credential, std::string peer_certificate,
                            absl::AnyInvocable<void(const absl::Status&)> done) {
-  checker_.LookUp(credential, [this, path = std::move(path),
+  checker_.LookUp(credential, [this, path = std::move(path), peer_certificate = std::move(peer_certificate),
                                done = std::move(done)](const CredentialChecker::Verdict& verified) mutable {
     const MethodRule& rule = rules_.Find(path);
     absl::Status status = verified.status();
+    if (status.ok()) {
+      status = CheckCertificateBinding((*verified)->claims(), [&peer_certificate] { return peer_certificate; });
+    }
     if (status.ok()) status = CheckRule(rule, **verified);
     if (status.ok()) status = CheckNotStale(rule);
     Count(path, status);
     done(status);
   });
+}
+
+void Admission::BreakIfHarmful(const void* connection, const std::string& peer) {
+  if (!open_calls_.TakeHarmful(connection) || !BreakConnection(peer)) return;
+  broken_connections_.Add();
+  log_.Warning("a connection that brought far more calls without a credential than it may was broken off",
+               {{"peer", peer}});
 }
 
 void Admission::Count(absl::string_view path, const absl::Status& status) {
@@ -99,17 +120,18 @@ void Admission::Count(absl::string_view path, const absl::Status& status) {
 void Admission::FillMetrics(GateMetrics& metrics) const {
   metrics.admitted = admitted_.Value();
   for (size_t i = 0; i < kReasons.size(); ++i) metrics.refused[std::string(kReasons[i])] = refused_[i].Value();
+  metrics.broken_connections = broken_connections_.Value();
   metrics.cache_hits = checker_.cache_hits();
   metrics.cache_misses = checker_.cache_misses();
 }
 
 std::optional<absl::Status> Admission::Decide(absl::string_view path, const AuthorizationEntries& authorization,
-                                              PeerCertificate peer_certificate) {
+                                              PeerCertificate peer_certificate, const void* connection) {
   if (path.empty()) {
     return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenInvalid, "the call names no method");
   }
   const MethodRule& rule = rules_.Find(path);
-  if (rule.allow_anonymous) return absl::OkStatus();
+  if (rule.allow_anonymous) return AdmitAnonymous(rule, authorization, peer_certificate, connection);
   const auto bearer = BearerIn(authorization);
   if (!bearer.ok()) return bearer.status();
   const auto verified = checker_.CheckNow(*bearer);
@@ -118,6 +140,30 @@ std::optional<absl::Status> Admission::Decide(absl::string_view path, const Auth
   if (auto status = CheckCertificateBinding((**verified)->claims(), peer_certificate); !status.ok()) return status;
   if (auto status = CheckRule(rule, ***verified); !status.ok()) return status;
   return CheckNotStale(rule);
+}
+
+absl::Status Admission::AdmitAnonymous(const MethodRule& rule, const AuthorizationEntries& authorization,
+                                       PeerCertificate peer_certificate, const void* connection) {
+  absl::Status status = TakeFromBudget(rule, authorization, peer_certificate, connection);
+  if (status.ok() && !open_calls_.Begin(connection)) {
+    status = ErrorWithReason(absl::StatusCode::kResourceExhausted, kRateLimited,
+                             "too many calls on this connection are not over yet; try again in a second");
+  }
+  if (!status.ok() && open_calls_.NoteRefusal(connection)) return absl::OkStatus();  // so that BreakIfHarmful sees it
+  return status;
+}
+
+absl::Status Admission::TakeFromBudget(const MethodRule& rule, const AuthorizationEntries& authorization,
+                                       PeerCertificate peer_certificate, const void* connection) {
+  const auto bearer = authorization.Bearer();
+  if (bearer.ok() && bearer->has_value()) {
+    const auto verified = checker_.CheckNow(**bearer);
+    if (verified.has_value() && verified->ok() &&
+        CheckCertificateBinding((**verified)->claims(), peer_certificate).ok()) {
+      return absl::OkStatus();
+    }
+  }
+  return (rule.origin == RuleOrigin::kLibrary ? anonymous_library_ : anonymous_).Take(connection);
 }
 
 absl::StatusOr<std::shared_ptr<const VerifiedCredential>> Admission::Authenticate(

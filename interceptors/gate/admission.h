@@ -11,15 +11,20 @@
 #include "absl/strings/string_view.h"
 #include "watchword/base/log.h"
 #include "watchword/base/sharded_counter.h"
+#include "watchword/gate/anonymous_budget.h"
 #include "watchword/gate/bearer.h"
 #include "watchword/gate/certificate_binding.h"
 #include "watchword/gate/gate.h"
+#include "watchword/gate/open_calls.h"
 #include "watchword/policy/method_rules.h"
 #include "watchword/token/reasons.h"
 #include "watchword/trust/checker.h"
 #include "watchword/trust/trust_state.h"
 
 namespace watchword {
+
+// How many streams a connection may have open at once.
+inline constexpr int kMaxConcurrentStreams = 1'000;
 
 // Decides whether a call may go on to its handler: the method's rule, the credential, its scopes. Knows nothing of how
 // gRPC is told, so that the decision can be read and tested in one piece.
@@ -33,14 +38,22 @@ class Admission {
                                                            std::shared_ptr<const TrustState> trust,
                                                            SessionDirectory* sessions);
 
-  // Whether the call of the method `path` is let through: OK, or an error as in Gate's comment. Nothing is read of the
-  // credential if the method is anonymous. std::nullopt: its session token must be looked up first, see AdmitLater.
+  // Whether the call of the method `path` is let through: OK, or an error as in Gate's comment. `connection` tells
+  // connections apart. std::nullopt: its session token must be looked up first, see AdmitLater.
   std::optional<absl::Status> Admit(absl::string_view path, const AuthorizationEntries& authorization,
-                                    PeerCertificate peer_certificate);
+                                    PeerCertificate peer_certificate, const void* connection);
 
   // Looks up the session token of a call for which Admit said std::nullopt, then decides. `done` is called once,
-  // perhaps before this returns, perhaps on another thread.
-  void AdmitLater(std::string path, const std::string& credential, absl::AnyInvocable<void(const absl::Status&)> done);
+  // perhaps before this returns, perhaps on another thread. `peer_certificate` is the connection's, as PEM.
+  void AdmitLater(std::string path, const std::string& credential, std::string peer_certificate,
+                  absl::AnyInvocable<void(const absl::Status&)> done);
+
+  // The call of an anonymous method that was let in is over. `connection` as for Admit.
+  void EndAnonymous(const void* connection) { open_calls_.End(connection); }
+
+  bool IsHarmful(const void* connection) const { return open_calls_.IsHarmful(connection); }
+  // Of such a call, whose connection is to `peer`: breaks the connection if it does nothing but harm.
+  void BreakIfHarmful(const void* connection, const std::string& peer);
 
   // The credential of a call, whatever the method: UNAUTHENTICATED or UNAVAILABLE as in Gate's comment.
   absl::StatusOr<std::shared_ptr<const VerifiedCredential>> Authenticate(const AuthorizationEntries& authorization,
@@ -63,24 +76,33 @@ class Admission {
 
  private:
   // All that a call can be refused for.
-  static constexpr std::array<absl::string_view, 8> kReasons = {kTokenMissing, kTokenInvalid,      kTokenExpired,
+  static constexpr std::array<absl::string_view, 9> kReasons = {kTokenMissing, kTokenInvalid,      kTokenExpired,
                                                                 kTokenRevoked, kInsufficientScope, kTrustUnavailable,
-                                                                kTrustStale,   kLookUpLimited};
+                                                                kTrustStale,   kLookUpLimited,     kRateLimited};
 
   Admission(TokenVerifier verifier, MethodRules rules, const Gate::Options& options,
             std::shared_ptr<const TrustState> trust, SessionDirectory* sessions);
 
   std::optional<absl::Status> Decide(absl::string_view path, const AuthorizationEntries& authorization,
-                                     PeerCertificate peer_certificate);
+                                     PeerCertificate peer_certificate, const void* connection);
+  absl::Status AdmitAnonymous(const MethodRule& rule, const AuthorizationEntries& authorization,
+                              PeerCertificate peer_certificate, const void* connection);
+  // A valid credential costs nothing of the budget, so that those who have one are not held up by those who do not.
+  absl::Status TakeFromBudget(const MethodRule& rule, const AuthorizationEntries& authorization,
+                              PeerCertificate peer_certificate, const void* connection);
   void Count(absl::string_view path, const absl::Status& status);
   absl::Status CheckNotStale(const MethodRule& rule) const;
 
   const std::shared_ptr<const TrustState> trust_;
   CredentialChecker checker_;
   const MethodRules rules_;
+  AnonymousBudget anonymous_;
+  OpenCalls open_calls_;
+  AnonymousBudget anonymous_library_;  // of health checks and reflection: a flood of others must not fail a probe
   const absl::Duration staleness_bound_;
   const WhenStale when_stale_;
   ShardedCounter admitted_;
+  ShardedCounter broken_connections_;
   std::array<ShardedCounter, kReasons.size()> refused_;  // in the order of kReasons
   Logger& log_;
 };

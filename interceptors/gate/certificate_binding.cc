@@ -1,7 +1,6 @@
 #include "watchword/gate/certificate_binding.h"
 
 #include "absl/strings/escaping.h"
-#include "absl/strings/string_view.h"
 #include "watchword/base/reason.h"
 #include "watchword/token/opaque_token.h"
 #include "watchword/token/reasons.h"
@@ -12,7 +11,8 @@ namespace {
 constexpr absl::string_view kBegin = "-----BEGIN CERTIFICATE-----";
 constexpr absl::string_view kEnd = "-----END CERTIFICATE-----";
 
-// SHA-256 of the DER form; empty if `pem` is not a certificate.
+}  // namespace
+
 std::string CertificateSha256(absl::string_view pem) {
   const size_t begin = pem.find(kBegin);
   if (begin == absl::string_view::npos) return "";
@@ -22,8 +22,6 @@ std::string CertificateSha256(absl::string_view pem) {
   if (end == absl::string_view::npos || !absl::Base64Unescape(pem.substr(0, end), &der)) return "";
   return Sha256(der);
 }
-
-}  // namespace
 
 absl::Status CheckCertificateBinding(const Claims& claims, PeerCertificate peer_certificate) {
   if (claims.certificate_sha256.empty()) return absl::OkStatus();

@@ -10,6 +10,7 @@
 #include "grpcpp/support/channel_arguments.h"
 #include "watchword/credentials/call_credentials.h"
 #include "watchword/gate/admission.h"
+#include "watchword/gate/certificate_source.h"
 #include "watchword/gate/guarded_credentials.h"
 #include "watchword/gate/server_setup.h"
 #include "watchword/gate/stream_guard.h"
@@ -21,6 +22,10 @@ namespace watchword {
 namespace {
 
 constexpr size_t kMaxNameSize = 255;
+// How much is read from a connection at once. What is read is taken apart before anything else happens on the thread,
+// and gRPC's own 4 MiB hold the headers of 150,000 streams.
+constexpr int kMaxReadSize = 16 << 10;
+constexpr int kHandshakeTimeoutMs = 10'000;  // until a client has sent its preface and settings; gRPC's own is 120 s
 
 bool IsVerifierName(absl::string_view name) {
   return !name.empty() && name.size() <= kMaxNameSize &&
@@ -88,12 +93,22 @@ Gate::~Gate() {
 
 void Gate::AddListeningPort(grpc::ServerBuilder& builder, const std::string& address, PortSecurity security,
                             int* selected_port) {
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxConcurrentStreams);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMaxReadSize);
   auto setup = std::make_shared<ServerSetup>();
   setup->admission = admission_;
   setup->streams = streams_;
   setup->audiences = audiences_;
   setup->strict = strict_;
-  builder.AddListeningPort(address, MakeGuardedCredentials(setup, std::move(security)), selected_port);
+  std::shared_ptr<CertificateSource> certificates;
+  if (security.kind == PortSecurity::Kind::kTls) {
+    certificates = std::make_shared<CertificateSource>(security, admission_->log(), trust_->clock());
+    MutexLock lock(mutex_);
+    certificates_.push_back(certificates);
+  }
+  builder.AddListeningPort(address, MakeGuardedCredentials(setup, std::move(security), std::move(certificates)),
+                           selected_port);
   builder.SetOption(MakeServerOption(std::move(setup)));
 }
 
@@ -117,6 +132,13 @@ GateMetrics Gate::metrics() const {
   metrics.applied_seq = trust_->applied_seq();
   metrics.head_seq = trust_->head_seq();
   metrics.staleness = trust_->staleness();
+  MutexLock lock(mutex_);
+  for (const auto& source : certificates_) {
+    const auto material = source->Current();
+    if (material != nullptr)
+      metrics.certificate_expires_at = std::min(metrics.certificate_expires_at, material->expires_at);
+    metrics.certificate_failures += source->failures();
+  }
   return metrics;
 }
 

@@ -5,11 +5,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "watchword/base/clock.h"
 #include "watchword/base/log.h"
+#include "watchword/base/mutex.h"
 #include "watchword/credentials/token_source.h"
+#include "watchword/gate/anonymous_budget.h"
 #include "watchword/gate/gate_metrics.h"
 #include "watchword/gate/port_security.h"
 #include "watchword/policy/method_rules.h"
@@ -28,6 +31,7 @@ class ServerInterceptorFactoryInterface;
 namespace watchword {
 
 class Admission;
+class CertificateSource;
 class FeedClient;
 class SessionDirectory;
 class StreamGuard;
@@ -45,7 +49,7 @@ class ValidateSource;
 // - UNAUTHENTICATED: TOKEN_MISSING, TOKEN_INVALID, TOKEN_EXPIRED or TOKEN_REVOKED;
 // - PERMISSION_DENIED: INSUFFICIENT_SCOPE;
 // - UNAVAILABLE: TRUST_UNAVAILABLE, TRUST_STALE;
-// - RESOURCE_EXHAUSTED: LOOKUP_LIMITED.
+// - RESOURCE_EXHAUSTED: LOOKUP_LIMITED, RATE_LIMITED.
 //
 // Thread-safe. Must outlive every server that has a port of it.
 class Gate {
@@ -86,6 +90,10 @@ class Gate {
     bool strict = false;
     // Whether health checks and reflection are anonymous. If not, they are methods without a rule.
     bool open_health_and_reflection = true;
+    // How many calls of anonymous methods may come without a valid credential: on each connection, and in all. Above
+    // that they are refused. Health checks and reflection have a budget of their own, of the same size.
+    AnonymousBudget::Limits anonymous_calls_on_connection = {.calls_per_second = 1'000, .burst = 500};
+    AnonymousBudget::Limits anonymous_calls = {.calls_per_second = 4'000, .burst = 2'000};
     // Without a sign of life from the auth service for longer than this, what is known counts as stale: a revocation
     // may be missing. There is one every second.
     absl::Duration staleness_bound = absl::Seconds(5);
@@ -113,6 +121,8 @@ class Gate {
   // come only calls that this gate lets in. May be called for several ports. `selected_port`, if given, is set as
   // there. The server does not start, and says why in the log, if a file cannot be read, the address of a Unix socket
   // does not begin with "unix:", a method lacks a rule (Options::strict), or a rule's audience is none of this gate's.
+  // A connection may have 1,000 streams open at once and 10 s for its handshake; a channel argument that is added to
+  // the builder after this wins.
   void AddListeningPort(grpc::ServerBuilder& builder, const std::string& address, PortSecurity security,
                         int* selected_port = nullptr);
 
@@ -145,6 +155,8 @@ class Gate {
   const bool strict_;
   const std::shared_ptr<const TrustState> trust_;
   std::unique_ptr<FeedClient> feed_;  // null on somebody else's trust state
+  mutable Mutex mutex_;
+  std::vector<std::shared_ptr<CertificateSource>> certificates_ ABSL_GUARDED_BY(mutex_);  // shared with the ports
 };
 
 // A channel for Gate::Options::auth_service. As grpc::CreateChannel, but it comes back within seconds when the auth

@@ -33,6 +33,15 @@ std::string ToPrometheusText(const GateMetrics& metrics) {
           metrics.session_look_ups);
   counter("watchword_gate_ended_streams_total", "Streaming calls ended because their credential was no longer good",
           metrics.ended_streams);
+  counter("watchword_gate_broken_connections_total",
+          "Connections broken because they brought far more calls without a credential than they may",
+          metrics.broken_connections);
+  counter("watchword_gate_certificate_failures_total", "Looks at TLS files that had changed and could not be used",
+          metrics.certificate_failures);
+  if (metrics.certificate_expires_at < absl::InfiniteFuture()) {
+    gauge("watchword_gate_certificate_expiry_timestamp_seconds", "When the TLS certificate expires, in Unix time",
+          absl::StrCat(absl::ToUnixSeconds(metrics.certificate_expires_at)));
+  }
   gauge("watchword_gate_open_streams", "Streaming calls watched over", absl::StrCat(metrics.open_streams));
   gauge("watchword_gate_revocations", "Revocations in force", absl::StrCat(metrics.revocations));
   gauge("watchword_gate_applied_seq", "The last entry of the revocation log that was applied",

@@ -20,8 +20,11 @@ struct GateMetrics {
   uint64_t ended_streams = 0;               // those it has ended because their credential was no longer good
   uint64_t revocations = 0;                 // in force
   uint64_t applied_seq = 0;                 // the last entry of the revocation log that it has applied
-  uint64_t head_seq = 0;                    // the last entry that it knows there is
-  absl::Duration staleness;                 // since the auth service was last heard; infinite before the first time
+  uint64_t broken_connections = 0;          // to clients that flooded it with calls without a credential
+  uint64_t certificate_failures = 0;        // looks at TLS files that had changed and could not be used
+  absl::Time certificate_expires_at = absl::InfiniteFuture();  // the first of those that are served
+  uint64_t head_seq = 0;                                       // the last entry that it knows there is
+  absl::Duration staleness;  // since the auth service was last heard; infinite before the first time
 
   // How many entries of the log it has not applied yet.
   uint64_t lag() const { return head_seq > applied_seq ? head_seq - applied_seq : 0; }

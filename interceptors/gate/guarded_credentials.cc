@@ -1,6 +1,6 @@
 // The only file that uses gRPC's C API. C++ server interceptors cannot refuse a call (its handler still runs), and the
 // C++ AuthMetadataProcessor aborts on insecure credentials; the processor of the C API does both, for every kind of
-// service. The functions that create insecure and TLS credentials are public and marked experimental.
+// service. The function that creates insecure credentials is public and marked experimental.
 #include "watchword/gate/guarded_credentials.h"
 
 #include <cstdlib>
@@ -11,15 +11,20 @@
 #include "grpc/grpc.h"
 #include "grpc/grpc_security.h"
 #include "grpcpp/security/server_credentials.h"
-#include "watchword/base/file.h"
+#include "watchword/base/secret.h"
 #include "watchword/gate/admission.h"
+#include "watchword/gate/certificate_source.h"
 #include "watchword/gate/server_setup.h"
 
 namespace watchword {
 namespace {
 
-constexpr unsigned kCertificateRefreshSeconds = 10;
-constexpr size_t kMaxCertificateFileSize = 1 << 20;
+// What goes with the C credentials of a port, as long as they live.
+struct PortState {
+  std::shared_ptr<Admission> admission;
+  std::shared_ptr<CertificateSource> certificates;  // null without TLS
+  std::shared_ptr<const TlsMaterial> in_use;        // what gRPC was given last; it asks one call at a time
+};
 
 // Borrows from `slice`: a short slice holds its bytes itself, hence the reference.
 absl::string_view View(const grpc_slice& slice) {
@@ -30,6 +35,14 @@ std::string PeerCertificateOf(const grpc_auth_context* context) {
   grpc_auth_property_iterator it = grpc_auth_context_find_properties_by_name(context, GRPC_X509_PEM_CERT_PROPERTY_NAME);
   const grpc_auth_property* property = grpc_auth_property_iterator_next(&it);
   return property == nullptr ? "" : std::string(property->value, property->value_length);
+}
+
+// As ConnectionOf in peer_certificate.h.
+const void* ConnectionOf(const grpc_auth_context* context) {
+  grpc_auth_property_iterator it =
+      grpc_auth_context_find_properties_by_name(context, GRPC_TRANSPORT_SECURITY_TYPE_PROPERTY_NAME);
+  const grpc_auth_property* property = grpc_auth_property_iterator_next(&it);
+  return property == nullptr ? nullptr : property->value;
 }
 
 // Called by gRPC for each call before its handler is looked up. The metadata lives until `done` is called, which
@@ -47,49 +60,58 @@ void ProcessCall(void* state, grpc_auth_context* context, const grpc_metadata* m
       authorization.Add(View(metadata[i].value));
     }
   }
-  Admission& admission = **static_cast<std::shared_ptr<Admission>*>(state);
+  Admission& admission = *static_cast<PortState*>(state)->admission;
   const auto finish = [done, user_data](const absl::Status& status) {
     const std::string message(status.message());
     done(user_data, nullptr, 0, nullptr, 0, static_cast<grpc_status_code>(status.code()),
          status.ok() ? nullptr : message.c_str());
   };
-  const auto decided = admission.Admit(path, authorization, [context] { return PeerCertificateOf(context); });
+  const auto decided = admission.Admit(
+      path, authorization, [context] { return PeerCertificateOf(context); }, ConnectionOf(context));
   if (decided.has_value()) return finish(*decided);
-  // A session token is not bound to a certificate, and `context` may be gone when the answer comes.
-  admission.AdmitLater(std::string(path), std::string(**authorization.Bearer()), finish);
+  // `context` may be gone when the answer comes.
+  admission.AdmitLater(std::string(path), std::string(**authorization.Bearer()), PeerCertificateOf(context), finish);
 }
 
-void DestroyState(void* state) { delete static_cast<std::shared_ptr<Admission>*>(state); }
+void DestroyState(void* state) { delete static_cast<PortState*>(state); }
 
-bool IsReadable(const std::string& path, Logger& log) {
-  const auto contents = ReadFile(path, kMaxCertificateFileSize);
-  if (!contents.ok()) log.Error("a TLS file cannot be read", {{"error", std::string(contents.status().message())}});
-  return contents.ok();
+// Called by gRPC for each handshake: what it is to use from now on.
+grpc_ssl_certificate_config_reload_status FetchCertificates(void* user_data,
+                                                            grpc_ssl_server_certificate_config** config) {
+  PortState& state = *static_cast<PortState*>(user_data);
+  std::shared_ptr<const TlsMaterial> material = state.certificates->Current();
+  if (material == state.in_use) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
+  std::string key(material->private_key.Reveal());
+  const grpc_ssl_pem_key_cert_pair pair{key.c_str(), material->certificate_chain.c_str()};
+  // gRPC 1.51 aborts without roots, also where it asks for no certificate and so has no use for any.
+  const std::string& roots = material->client_ca.empty() ? material->certificate_chain : material->client_ca;
+  *config = grpc_ssl_server_certificate_config_create(roots.c_str(), &pair, 1);  // copies
+  Secret::Wipe(key);
+  state.in_use = std::move(material);
+  return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
 }
 
-// gRPC itself would open the port and then fail every handshake.
-bool AllReadable(const PortSecurity& security, Logger& log) {
-  return IsReadable(security.certificate_file, log) && IsReadable(security.key_file, log) &&
-         (security.client_ca_file.empty() || IsReadable(security.client_ca_file, log));
-}
-
-// TLS 1.2 is gRPC's own minimum.
-grpc_server_credentials* MakeTls(const PortSecurity& security) {
-  grpc::experimental::TlsServerCredentialsOptions options(
-      std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
-          security.key_file, security.certificate_file, security.client_ca_file, kCertificateRefreshSeconds));
-  options.watch_identity_key_cert_pairs();
-  if (!security.client_ca_file.empty()) {
-    options.watch_root_certs();
-    options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+// TLS 1.2 is gRPC's own minimum, and its cipher suites all have forward secrecy and authenticated encryption.
+grpc_server_credentials* MakeTls(const PortSecurity& security, PortState& state, Logger& log) {
+  if (const auto status = state.certificates->Load(); !status.ok()) {
+    log.Error("the TLS files cannot be used", {{"error", std::string(status.message())}});
+    return nullptr;
   }
-  return grpc_tls_server_credentials_create(options.c_credentials_options());  // takes the C options
+  return grpc_ssl_server_credentials_create_with_options(
+      grpc_ssl_server_credentials_create_options_using_config_fetcher(
+          security.client_ca_file.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                                          : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY,
+          FetchCertificates, &state));  // takes the options
 }
 
 class GuardedCredentials final : public grpc::ServerCredentials {
  public:
-  GuardedCredentials(std::shared_ptr<ServerSetup> setup, PortSecurity security)
-      : setup_(std::move(setup)), admission_(setup_->admission), security_(std::move(security)) {}
+  GuardedCredentials(std::shared_ptr<ServerSetup> setup, PortSecurity security,
+                     std::shared_ptr<CertificateSource> certificates)
+      : setup_(std::move(setup)),
+        admission_(setup_->admission),
+        security_(std::move(security)),
+        certificates_(std::move(certificates)) {}
 
   // A second processor would replace the gate.
   void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override { std::abort(); }
@@ -97,21 +119,21 @@ class GuardedCredentials final : public grpc::ServerCredentials {
  private:
   int AddPortToServer(const std::string& address, grpc_server* server) override {
     if (!setup_->complete) return 0;  // why not is in the log
-    grpc_server_credentials* credentials = MakeCredentials(address);
+    auto state = std::make_unique<PortState>(PortState{admission_, certificates_, nullptr});
+    grpc_server_credentials* credentials = MakeCredentials(address, *state);
     if (credentials == nullptr) return 0;
-    grpc_server_credentials_set_auth_metadata_processor(
-        credentials, {ProcessCall, DestroyState, new std::shared_ptr<Admission>(admission_)});
+    grpc_server_credentials_set_auth_metadata_processor(credentials, {ProcessCall, DestroyState, state.release()});
     const int port = grpc_server_add_http2_port(server, address.c_str(), credentials);
     grpc_server_credentials_release(credentials);
     return port;
   }
 
-  grpc_server_credentials* MakeCredentials(const std::string& address) const {
+  grpc_server_credentials* MakeCredentials(const std::string& address, PortState& state) const {
     switch (security_.kind) {
       case PortSecurity::Kind::kPlaintext:
         return grpc_insecure_server_credentials_create();
       case PortSecurity::Kind::kTls:
-        return AllReadable(security_, admission_->log()) ? MakeTls(security_) : nullptr;
+        return MakeTls(security_, state, admission_->log());
       case PortSecurity::Kind::kUnixSocket:
         if (absl::StartsWith(address, "unix:")) return grpc_local_server_credentials_create(UDS);
         admission_->log().Error("not the address of a Unix socket", {{"address", address}});
@@ -123,13 +145,15 @@ class GuardedCredentials final : public grpc::ServerCredentials {
   const std::shared_ptr<ServerSetup> setup_;
   const std::shared_ptr<Admission> admission_;
   const PortSecurity security_;
+  const std::shared_ptr<CertificateSource> certificates_;
 };
 
 }  // namespace
 
 std::shared_ptr<grpc::ServerCredentials> MakeGuardedCredentials(std::shared_ptr<ServerSetup> setup,
-                                                                PortSecurity security) {
-  return std::make_shared<GuardedCredentials>(std::move(setup), std::move(security));
+                                                                PortSecurity security,
+                                                                std::shared_ptr<CertificateSource> certificates) {
+  return std::make_shared<GuardedCredentials>(std::move(setup), std::move(security), std::move(certificates));
 }
 
 }  // namespace watchword

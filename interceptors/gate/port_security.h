@@ -16,7 +16,8 @@ struct PortSecurity {
   static PortSecurity UnixSocket() { return {.kind = Kind::kUnixSocket}; }
 
   // TLS 1.2 or later with the certificate chain and private key in these PEM files, which are read again when they
-  // change. With `client_ca_file`, clients must present a certificate that it has signed.
+  // change; if they then cannot be used, those from before are. With `client_ca_file`, clients must present a
+  // certificate that it has signed.
   static PortSecurity Tls(std::string certificate_file, std::string key_file, std::string client_ca_file = "") {
     return {Kind::kTls, std::move(certificate_file), std::move(key_file), std::move(client_ca_file)};
   }

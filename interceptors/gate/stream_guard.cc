@@ -39,11 +39,35 @@ class StreamInterceptor final : public grpc::experimental::Interceptor {
   std::shared_ptr<StreamGuard::Stream> stream_;
 };
 
+// Knows of the end of one call of an anonymous method.
+class AnonymousInterceptor final : public grpc::experimental::Interceptor {
+ public:
+  AnonymousInterceptor(std::shared_ptr<StreamGuard> guard, ServerRpcInfo& info)
+      : guard_(std::move(guard)), context_(info.server_context()) {}
+  ~AnonymousInterceptor() override {
+    if (connection_ != nullptr) guard_->EndAnonymous(connection_);
+  }
+
+  void Intercept(InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
+      connection_ = ConnectionOf(*context_);
+      if (guard_->IsHarmful(connection_)) guard_->BreakIfHarmful(connection_, context_->peer());
+    }
+    methods->Proceed();
+  }
+
+ private:
+  const std::shared_ptr<StreamGuard> guard_;
+  grpc::ServerContextBase* const context_;
+  const void* connection_ = nullptr;
+};
+
 class StreamInterceptors final : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
   explicit StreamInterceptors(std::shared_ptr<StreamGuard> guard) : guard_(std::move(guard)) {}
 
   grpc::experimental::Interceptor* CreateServerInterceptor(ServerRpcInfo* info) override {
+    if (guard_->IsAnonymous(info->method())) return new AnonymousInterceptor(guard_, *info);
     return info->type() == ServerRpcInfo::Type::UNARY ? nullptr : new StreamInterceptor(guard_, *info);
   }
 

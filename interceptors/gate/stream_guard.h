@@ -60,6 +60,12 @@ class StreamGuard {
   // the same client certificate if any, and expires later. How many it is of use to.
   int Renew(const std::shared_ptr<const VerifiedCredential>& credential);
 
+  // Whether calls of the method need no credential; and that one is over, see Admission::EndAnonymous.
+  bool IsAnonymous(const std::string& path) const { return admission_->rules().Find(path).allow_anonymous; }
+  void EndAnonymous(const void* connection) { admission_->EndAnonymous(connection); }
+  void BreakIfHarmful(const void* connection, const std::string& peer) { admission_->BreakIfHarmful(connection, peer); }
+  bool IsHarmful(const void* connection) const { return admission_->IsHarmful(connection); }
+
   // How many streams are open, and how many were ended.
   size_t open() const;
   uint64_t ended() const { return ended_.load(std::memory_order_relaxed); }
@@ -79,7 +85,8 @@ class StreamGuard {
   std::thread thread_;
 };
 
-// Interceptors that tell the guard of each streaming call. Shares the guard.
+// Interceptors that tell the guard of each streaming call, and of the end of each call of an anonymous method. Shares
+// the guard.
 std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface> MakeStreamInterceptors(
     std::shared_ptr<StreamGuard> guard);
 

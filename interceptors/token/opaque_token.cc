@@ -12,6 +12,7 @@ namespace watchword {
 namespace {
 
 constexpr size_t kChecksumSize = 4;
+constexpr size_t kSha256Size = 32;
 
 std::string Checksum(absl::string_view prefix, absl::string_view content) {
   return Sha256(absl::StrCat(prefix, content)).substr(0, kChecksumSize);
@@ -35,9 +36,17 @@ absl::StatusOr<std::string> ParseOpaqueToken(absl::string_view prefix, size_t co
   return bytes;
 }
 
+absl::StatusOr<std::string> ParseSessionToken(absl::string_view text) {
+  const auto unbound = ParseOpaqueToken(kSessionTokenPrefix, kSessionTokenContentSize, text);
+  if (unbound.ok()) return std::string();
+  auto bound = ParseOpaqueToken(kSessionTokenPrefix, kSessionTokenContentSize + kSha256Size, text);
+  if (!bound.ok()) return bound.status();
+  return bound->substr(kSessionTokenContentSize);
+}
+
 std::string Sha256(absl::string_view bytes) {
   static const EVP_MD* const digest = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  std::string result(32, '\0');
+  std::string result(kSha256Size, '\0');
   if (EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(result.data()), nullptr, digest,
                  nullptr) != 1) {
     std::abort();  // out of memory, or an OpenSSL without SHA-256: nothing can go on

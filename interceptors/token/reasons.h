@@ -24,4 +24,7 @@ inline constexpr absl::string_view kTrustStale = "TRUST_STALE";
 // Too many session tokens that the verifier has not met before are being looked up. RESOURCE_EXHAUSTED.
 inline constexpr absl::string_view kLookUpLimited = "LOOKUP_LIMITED";
 
+// Too many calls without a valid credential. RESOURCE_EXHAUSTED.
+inline constexpr absl::string_view kRateLimited = "RATE_LIMITED";
+
 }  // namespace watchword

@@ -38,7 +38,7 @@ std::optional<SessionDirectory::Verdict> SessionDirectory::Find(absl::string_vie
     return refusal->status;
   }
   // The checksum tells what was never a token of ours; forging it takes no secret, which is what the limits are for.
-  if (!ParseOpaqueToken(kSessionTokenPrefix, kSessionTokenContentSize, token).ok()) {
+  if (!ParseSessionToken(token).ok()) {
     return Refused(kTokenInvalid, "malformed");
   }
   return std::nullopt;
@@ -101,6 +101,7 @@ void SessionDirectory::Answer(const std::string& token, absl::StatusOr<Session> 
 
 SessionDirectory::Verdict SessionDirectory::Remember(const std::string& token, absl::StatusOr<Session> session) {
   if (session.ok()) {
+    session->claims.certificate_sha256 = ParseSessionToken(token).value_or("");
     auto entry = std::make_shared<Entry>();
     entry->credential = std::make_shared<const VerifiedCredential>(
         VerifiedCredential::AssumeVerified(std::move(session->claims), /*key_id=*/""));

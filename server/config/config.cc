@@ -26,6 +26,7 @@ constexpr absl::Duration kMaxTokenTtl = absl::Hours(1);
 constexpr absl::Duration kMaxSessionLifetime = absl::Hours(24 * 366);
 constexpr int64_t kMaxThreads = 256;
 constexpr int64_t kMaxQueue = 100'000;
+constexpr int64_t kMaxRate = 1'000'000;
 
 // Turns the texts into values. Remembers the first error and goes on, so that each check is one line.
 class Checker {
@@ -240,9 +241,12 @@ void CheckResources(Checker& check, Config& config) {
   // keep house. So nobody waits for one.
   if (config.mysql.has_value()) config.mysql->connections = config.store_threads + 3;
   config.store_queue = check.Count("store-queue", kMaxQueue);
+  config.anonymous_rate = static_cast<int>(check.Number("anonymous-rate", 1, kMaxRate));
+  config.anonymous_connection_rate = static_cast<int>(check.Number("anonymous-connection-rate", 1, kMaxRate));
 }
 
 void CheckLog(Checker& check, Config& config) {
+  config.audit_log = check.Text("audit-log");
   const std::string level = check.Text("log-level");
   for (const Severity severity : {Severity::kDebug, Severity::kInfo, Severity::kWarning, Severity::kError}) {
     if (SeverityName(severity) != level) continue;

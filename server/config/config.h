@@ -58,6 +58,9 @@ struct Config {
   size_t store_threads = 0, store_queue = 0;
 
   Severity log_level = Severity::kInfo;
+  std::string audit_log;              // a file; empty: among the lines of the log
+  int anonymous_rate = 0;             // calls without a valid credential, per second
+  int anonymous_connection_rate = 0;  // the same, for each connection
   absl::Duration drain_delay;
   absl::Duration drain_timeout;
   absl::Duration max_connection_age;  // absl::InfiniteDuration(): connections may stay for ever

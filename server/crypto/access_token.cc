@@ -30,6 +30,9 @@ std::string PayloadOf(const Claims& claims) {
     payload["aud"] = claims.audiences;
   }
   if (!claims.scopes.empty()) payload["scope"] = absl::StrJoin(claims.scopes, " ");
+  if (!claims.certificate_sha256.empty()) {
+    payload["cnf"] = {{"x5t#S256", Base64UrlEncode(claims.certificate_sha256)}};  // RFC 8705 section 3.1
+  }
   if (!claims.username.empty()) payload["preferred_username"] = claims.username;
   return payload.dump();
 }

@@ -11,11 +11,13 @@
 namespace watchword {
 
 // Refresh tokens carry their session (the token family) and generation, authenticated by an HMAC under a key of the
-// server: text "ww_r_…" of session id (16 bytes) ‖ generation (8, big-endian) ‖ HMAC-SHA-256 (32). The token of a
-// generation is thus derived, not stored: a client that lost the reply, or two that raced, get the same one.
+// server: text "ww_r_…" of session id (16 bytes) ‖ generation (8, big-endian) ‖ SHA-256 of the client certificate (32,
+// if the session is bound to one) ‖ HMAC-SHA-256 (32). The token of a generation is thus derived, not stored: a client
+// that lost the reply, or two that raced, get the same one.
 struct RefreshToken {
   Uuid session_id;
   int64_t generation = 0;
+  std::string certificate_sha256;  // 32 bytes; empty: not bound (RFC 8705 section 4)
 };
 
 // The text of a refresh token.

@@ -2,8 +2,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
+#include "server/ops/line_writer.h"
 #include "watchword/base/clock.h"
 #include "watchword/base/log.h"
 
@@ -12,8 +12,7 @@ namespace watchword {
 // Writes one JSON object per line: `time` (RFC 3339, UTC, milliseconds), `severity`, `message`, then the fields. Text
 // is escaped down to ASCII, so that nothing a caller sends can forge a line or play tricks on a terminal.
 //
-// Lines go through a bounded queue to a thread of its own: if whatever reads them stops reading, the oldest lines are
-// dropped and counted, and the service goes on.
+// Lines go through a LineWriter: if whatever reads them stops reading, the oldest are dropped and counted.
 //
 // Thread-safe.
 class JsonLogger final : public Logger {
@@ -25,23 +24,19 @@ class JsonLogger final : public Logger {
   };
 
   // Borrows `clock`, which must outlive this.
-  explicit JsonLogger(Options options, const Clock& clock = SystemClock());
-  // Writes what is queued, but waits a second at most for a reader that does not read.
-  ~JsonLogger() override;
-  JsonLogger(const JsonLogger&) = delete;
-  JsonLogger& operator=(const JsonLogger&) = delete;
+  explicit JsonLogger(Options options, const Clock& clock = SystemClock())
+      : minimum_(options.minimum), clock_(clock), writer_(options.descriptor, options.queue_capacity) {}
 
   // Fields called `time`, `severity` or `message` are left out.
   void Write(Severity severity, absl::string_view message, absl::Span<const LogField> fields) override;
 
-  // How many lines were lost so far: overrun in the queue, or not written because of an error.
-  uint64_t dropped() const;
+  // How many lines were lost so far: see LineWriter::lost.
+  uint64_t dropped() const { return writer_.lost(); }
 
  private:
-  struct Pipeline;
   const Severity minimum_;
   const Clock& clock_;
-  std::unique_ptr<Pipeline> pipeline_;
+  LineWriter writer_;
 };
 
 }  // namespace watchword

@@ -12,7 +12,8 @@
 namespace watchword {
 
 absl::StatusOr<IssuedCredential> IssueAccessToken(const Environment& environment, const SessionView& view,
-                                                  int64_t generation, absl::Time now) {
+                                                  int64_t generation, const std::string& certificate_sha256,
+                                                  absl::Time now) {
   const auto& [session, principal] = view;
   const absl::Time issued_at = absl::FromUnixSeconds(absl::ToUnixSeconds(now));
   const absl::Time limit = std::min(now + environment.settings.access_token_ttl, session.expires_at);
@@ -31,15 +32,18 @@ absl::StatusOr<IssuedCredential> IssueAccessToken(const Environment& environment
                                                       .scopes = session.scopes,
                                                       .issued_at = issued_at,
                                                       .expires_at = expires_at,
-                                                      .username = session.include_username ? principal.name : ""});
+                                                      .username = session.include_username ? principal.name : "",
+                                                      .certificate_sha256 = certificate_sha256});
   if (!token.ok()) return token.status();
   return IssuedCredential{
       .credential = *std::move(token),
       .expires_at = expires_at,
-      .refresh_token = FormatRefreshToken({.session_id = session.id, .generation = generation},
-                                          environment.keys.refresh_token_key()),
+      .refresh_token = FormatRefreshToken(
+          {.session_id = session.id, .generation = generation, .certificate_sha256 = certificate_sha256},
+          environment.keys.refresh_token_key()),
       .session_id = session.id.ToString(),
       .scopes = session.scopes,
+      .subject = principal.id.ToString(),
   };
 }
 

@@ -9,6 +9,7 @@
 #include "server/crypto/session_secrets.h"
 #include "server/domain/names.h"
 #include "server/domain/passwords.h"
+#include "server/service/audit_log.h"
 #include "server/service/errors.h"
 #include "watchword/base/reason.h"
 #include "watchword/token/opaque_token.h"
@@ -92,14 +93,17 @@ class Login : public std::enable_shared_from_this<Login> {
   void CheckPassword() {
     absl::StatusOr<bool> right = IsPasswordRight();
     if (!right.ok()) return Finish(NotDone(right.status()));
-    if (!*right || principal_->disabled) {
-      environment_.log.Info("login refused", {{"user", name_}});
-      return Finish(Refused());
-    }
+    if (!*right || principal_->disabled) return Finish(WithAuditNote(Refused(), WhyRefused()));
     if (environment_.hasher.NeedsRehash(principal_->password_hash)) {
       if (auto hash = environment_.hasher.Hash(password_); hash.ok()) new_hash_ = *std::move(hash);
     }
     OnExecutor(environment_.store_executor, &Login::BeginSession);
+  }
+
+  AuditNote WhyRefused() const {
+    if (!principal_.has_value()) return {.cause = "unknown_user"};
+    return {.target = {.subject = principal_->id.ToString(), .username = principal_->name},
+            .cause = principal_->disabled ? "disabled" : "wrong_password"};
   }
 
   // Does one full hash whatever the case.
@@ -153,9 +157,10 @@ class Login : public std::enable_shared_from_this<Login> {
     absl::StatusOr<SessionView> view = NewSession(now);
     if (!view.ok()) return view.status();
     SessionRecord& session = view->session;
-    absl::StatusOr<IssuedCredential> issued = request_.kind == SessionKind::kSessionToken
-                                                  ? IssueSessionToken(session)
-                                                  : IssueAccessToken(environment_, *view, session.generation, now);
+    absl::StatusOr<IssuedCredential> issued =
+        request_.kind == SessionKind::kSessionToken
+            ? IssueSessionToken(session)
+            : IssueAccessToken(environment_, *view, session.generation, request_.certificate_sha256, now);
     if (issued.status().code() == absl::StatusCode::kInvalidArgument) {
       return InvalidField("audiences", issued.status().message());
     }
@@ -196,10 +201,12 @@ class Login : public std::enable_shared_from_this<Login> {
         !status.ok()) {
       return status;
     }
+    content += request_.certificate_sha256;
     IssuedCredential issued{.credential = FormatOpaqueToken(kSessionTokenPrefix, content),
                             .expires_at = session.idle_expires_at,
                             .session_id = session.id.ToString(),
-                            .scopes = session.scopes};
+                            .scopes = session.scopes,
+                            .subject = principal_->id.ToString()};
     Secret::Wipe(content);
     session.token_digest = Sha256(issued.credential);
     return issued;

@@ -26,6 +26,7 @@ class LoginCommand {
     std::vector<std::string> audiences;  // none: the default
     std::vector<std::string> scopes;     // none: all that the account has
     bool include_username = false;
+    std::string certificate_sha256;  // of the client certificate to bind the credentials to; empty: none
     absl::Time deadline;
   };
 

@@ -27,29 +27,38 @@ void LogoutCommand::Run(Request request, Done<Ended> done) {
   }
   const absl::Time deadline = request.deadline;
   const bool wait = request.wait_for_verifiers;
-  OnExecutor<uint64_t>(
+  OnExecutor<Outcome>(
       environment_.store_executor, deadline, [this, request = std::move(request)] { return LogOut(request); },
-      [this, deadline, wait, done = std::move(done)](const absl::StatusOr<uint64_t>& seq) mutable {
-        if (!seq.ok()) return done(seq.status());
-        if (!wait) return done(Ended{});
-        environment_.verifiers.WaitFor(*seq, std::min(deadline - kReplyMargin, environment_.clock.Now() + kMaxWait),
-                                       [done = std::move(done)](Ended tally) mutable { done(tally); });
+      [this, deadline, wait, done = std::move(done)](const absl::StatusOr<Outcome>& outcome) mutable {
+        if (!outcome.ok()) return done(outcome.status());
+        Ended ended;
+        if (outcome->target.has_value()) {
+          ended.subject = outcome->target->principal.ToString();
+          ended.session = outcome->target->session.ToString();
+        }
+        if (!wait) return done(std::move(ended));
+        environment_.verifiers.WaitFor(
+            outcome->seq, std::min(deadline - kReplyMargin, environment_.clock.Now() + kMaxWait),
+            [ended = std::move(ended), done = std::move(done)](const Verifiers::Tally& tally) mutable {
+              static_cast<Verifiers::Tally&>(ended) = tally;
+              done(std::move(ended));
+            });
       });
 }
 
-absl::StatusOr<uint64_t> LogoutCommand::LogOut(const Request& request) {
+absl::StatusOr<LogoutCommand::Outcome> LogoutCommand::LogOut(const Request& request) {
   const absl::StatusOr<std::optional<Target>> target = FindTarget(request);
   if (!target.ok()) return StoreFailed(target.status());
   if (target->has_value()) {
     const absl::StatusOr<std::optional<uint64_t>> ended = End(**target, request.all_sessions);
     if (!ended.ok()) return ended.status();
-    if (ended->has_value()) return **ended;
+    if (ended->has_value()) return Outcome{**ended, **target};
   }
   // If it was ended before, by anybody, that is in the log already.
-  if (!request.wait_for_verifiers) return 0;
+  if (!request.wait_for_verifiers) return Outcome();
   const absl::StatusOr<RevocationLog::Head> head = environment_.store.revocations().GetHead();
   if (!head.ok()) return StoreFailed(head.status());
-  return head->seq;
+  return Outcome{.seq = head->seq};
 }
 
 absl::StatusOr<std::optional<LogoutCommand::Target>> LogoutCommand::FindTarget(const Request& request) {
@@ -70,8 +79,7 @@ absl::StatusOr<SessionView> LogoutCommand::FindSession(const Request& request) {
     return token.ok() ? sessions.Find(token->session_id) : meaningless;
   }
   if (absl::StartsWith(request.bearer, kSessionTokenPrefix)) {
-    const auto content = ParseOpaqueToken(kSessionTokenPrefix, kSessionTokenContentSize, request.bearer);
-    return content.ok() ? sessions.FindByTokenDigest(Sha256(request.bearer)) : meaningless;
+    return ParseSessionToken(request.bearer).ok() ? sessions.FindByTokenDigest(Sha256(request.bearer)) : meaningless;
   }
   const auto credential =
       verifier_.VerifyEvenIfExpired(request.bearer, *environment_.trust.keys(), environment_.clock.Now());

@@ -25,8 +25,12 @@ class LogoutCommand {
     absl::Time deadline;
   };
 
-  // Says nothing of the credential. The tally is all 0 unless the verifiers were waited for.
-  using Ended = Verifiers::Tally;
+  // The tally is all 0 unless the verifiers were waited for. Whose session was ended, and which, is for the audit log
+  // and not for the caller; both are empty if none was.
+  struct Ended : Verifiers::Tally {
+    std::string subject;
+    std::string session;
+  };
 
   explicit LogoutCommand(const Environment& environment);
 
@@ -45,8 +49,11 @@ class LogoutCommand {
     Uuid principal;
   };
 
-  // The `seq` in the revocation log by which the session is ended; 0 if nobody waits for it.
-  absl::StatusOr<uint64_t> LogOut(const Request& request);
+  struct Outcome {
+    uint64_t seq = 0;              // in the revocation log, by which the session is ended; 0 if nobody waits for it
+    std::optional<Target> target;  // what was ended just now
+  };
+  absl::StatusOr<Outcome> LogOut(const Request& request);
   // The session of the request's credential; std::nullopt if it is of none that could be ended.
   absl::StatusOr<std::optional<Target>> FindTarget(const Request& request);
   absl::StatusOr<SessionView> FindSession(const Request& request);

@@ -5,6 +5,7 @@
 
 #include "server/crypto/session_secrets.h"
 #include "server/domain/refresh_rules.h"
+#include "server/service/audit_log.h"
 #include "server/service/errors.h"
 #include "server/service/feed.h"
 #include "server/service/on_executor.h"
@@ -26,16 +27,24 @@ absl::Status CheckLive(const SessionView& view, absl::Time now) {
 
 }  // namespace
 
-void RefreshCommand::Run(std::string refresh_token, absl::Time deadline, Done<IssuedCredential> done) {
+void RefreshCommand::Run(std::string refresh_token, std::string certificate_sha256, absl::Time deadline,
+                         Done<IssuedCredential> done) {
   if (refresh_token.empty()) return done(InvalidField("refresh_token", "must not be empty"));
   OnExecutor<IssuedCredential>(
       environment_.store_executor, deadline,
-      [this, refresh_token = std::move(refresh_token)] { return Refresh(refresh_token); }, std::move(done));
+      [this, refresh_token = std::move(refresh_token), certificate_sha256 = std::move(certificate_sha256)] {
+        return Refresh(refresh_token, certificate_sha256);
+      },
+      std::move(done));
 }
 
-absl::StatusOr<IssuedCredential> RefreshCommand::Refresh(absl::string_view refresh_token) {
+absl::StatusOr<IssuedCredential> RefreshCommand::Refresh(absl::string_view refresh_token,
+                                                         const std::string& certificate_sha256) {
   const absl::StatusOr<RefreshToken> token = ParseRefreshToken(refresh_token, environment_.keys.refresh_token_key());
   if (!token.ok()) return Refused(kTokenInvalid, "not a refresh token of this server");
+  if (!token->certificate_sha256.empty() && token->certificate_sha256 != certificate_sha256) {
+    return Refused(kTokenInvalid, "the refresh token is bound to another client certificate");
+  }
   const absl::Time now = environment_.clock.Now();
   // A lost race is judged again, once: by then the winner has moved the session on.
   for (int attempt = 0; attempt < 2; ++attempt) {
@@ -52,12 +61,13 @@ absl::StatusOr<IssuedCredential> RefreshCommand::Refresh(absl::string_view refre
       case RefreshVerdict::kReused:
         return EndStolenSession(session, now);
       case RefreshVerdict::kRepeat:
-        return IssueAccessToken(environment_, *view, session.generation, now);
+        return IssueAccessToken(environment_, *view, session.generation, token->certificate_sha256, now);
       case RefreshVerdict::kRotate:
         break;
     }
     // Issued before the session moves on, so that whatever cannot be issued uses up no token.
-    absl::StatusOr<IssuedCredential> issued = IssueAccessToken(environment_, *view, session.generation + 1, now);
+    absl::StatusOr<IssuedCredential> issued =
+        IssueAccessToken(environment_, *view, session.generation + 1, token->certificate_sha256, now);
     if (!issued.ok()) return issued;
     const absl::Time idle_expires_at = std::min(now + environment_.settings.session_idle_timeout, session.expires_at);
     absl::StatusOr<bool> rotated =
@@ -76,7 +86,9 @@ absl::Status RefreshCommand::EndStolenSession(const SessionRecord& session, absl
       environment_.store.sessions().Revoke(session.id, now, RevocationExpiresAt(now));
   if (!revoked.ok()) return StoreFailed(revoked.status());
   if (revoked->newly_revoked) environment_.feed.Announce(revoked->revocation);
-  return Refused(kRefreshTokenReused, "this refresh token was used before, so the session was ended; log in again");
+  return WithAuditNote(
+      Refused(kRefreshTokenReused, "this refresh token was used before, so the session was ended; log in again"),
+      {.target = {.subject = session.principal.ToString(), .session = session.id.ToString()}});
 }
 
 }  // namespace watchword

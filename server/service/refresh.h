@@ -19,10 +19,12 @@ class RefreshCommand {
 
   // Errors: INVALID_ARGUMENT, UNAUTHENTICATED (TOKEN_INVALID, TOKEN_EXPIRED, TOKEN_REVOKED, REFRESH_TOKEN_REUSED),
   // RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE, DEADLINE_EXCEEDED.
-  void Run(std::string refresh_token, absl::Time deadline, Done<IssuedCredential> done);
+  // `certificate_sha256` is that of the connection's client certificate, if any: a token that is bound to another one
+  // is TOKEN_INVALID, and uses up nothing.
+  void Run(std::string refresh_token, std::string certificate_sha256, absl::Time deadline, Done<IssuedCredential> done);
 
  private:
-  absl::StatusOr<IssuedCredential> Refresh(absl::string_view refresh_token);
+  absl::StatusOr<IssuedCredential> Refresh(absl::string_view refresh_token, const std::string& certificate_sha256);
   absl::Status EndStolenSession(const SessionRecord& session, absl::Time now);
 
   const Environment environment_;

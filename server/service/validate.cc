@@ -44,14 +44,19 @@ void ValidateQuery::Run(std::string credential, absl::Time deadline, Done<Valida
   ValidateAccessToken(credential, deadline, std::move(done));
 }
 
-void ValidateQuery::RunFor(std::string caller, std::string credential, absl::Time deadline, Done<Validation> done) {
+void ValidateQuery::RunFor(std::string caller, std::string certificate_sha256, std::string credential,
+                           absl::Time deadline, Done<Validation> done) {
   Run(std::move(caller), deadline,
-      [this, credential = std::move(credential), deadline,
+      [this, certificate_sha256 = std::move(certificate_sha256), credential = std::move(credential), deadline,
        done = std::move(done)](absl::StatusOr<Validation> verdict) mutable {
         if (!verdict.ok()) return done(verdict.status());
         if (!verdict->active) {
           return done(ErrorWithReason(absl::StatusCode::kUnauthenticated, verdict->reason,
                                       "the caller's own credential is not good"));
+        }
+        if (!verdict->certificate_sha256.empty() && verdict->certificate_sha256 != certificate_sha256) {
+          return done(ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenInvalid,
+                                      "the caller's own credential is bound to another client certificate"));
         }
         if (!Contains(verdict->audiences, environment_.settings.issuer)) {
           return done(ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenInvalid,
@@ -76,7 +81,8 @@ void ValidateQuery::ValidateAccessToken(const std::string& credential, absl::Tim
                         .session_id = claims.session_id,
                         .audiences = claims.audiences,
                         .scopes = claims.scopes,
-                        .expires_at = claims.expires_at};
+                        .expires_at = claims.expires_at,
+                        .certificate_sha256 = claims.certificate_sha256};
   if (const auto who = principals_.Find(claims.subject)) {
     validation.username = who->name;
     validation.principal_kind = who->kind;
@@ -98,9 +104,12 @@ void ValidateQuery::ValidateAccessToken(const std::string& credential, absl::Tim
 }
 
 void ValidateQuery::ValidateSessionToken(const std::string& credential, absl::Time deadline, Done<Validation> done) {
-  if (!ParseOpaqueToken(kSessionTokenPrefix, kSessionTokenContentSize, credential).ok()) {
-    return done(Inactive(kTokenInvalid));
-  }
+  const absl::StatusOr<std::string> bound_to = ParseSessionToken(credential);
+  if (!bound_to.ok()) return done(Inactive(kTokenInvalid));
+  done = [certificate_sha256 = *bound_to, done = std::move(done)](absl::StatusOr<Validation> validation) mutable {
+    if (validation.ok() && validation->active) validation->certificate_sha256 = certificate_sha256;
+    done(std::move(validation));
+  };
   const std::string digest = Sha256(credential);
   const absl::Time now = environment_.clock.Now();
   const auto entry = sessions_.Find(digest);

@@ -25,7 +25,8 @@ struct Validation {
   std::vector<std::string> audiences;
   std::vector<std::string> scopes;
   absl::Time expires_at;
-  absl::Time session_expires_at;  // these two for a session token only
+  std::string certificate_sha256;  // of the client certificate that it is bound to, or empty
+  absl::Time session_expires_at;   // these two for a session token only
   absl::Duration idle_timeout;
 };
 
@@ -44,8 +45,9 @@ class ValidateQuery {
 
   // The same for somebody who presents `caller`: UNAUTHENTICATED with the reason if that is bad or not for this server,
   // PERMISSION_DENIED (INSUFFICIENT_SCOPE) if it has neither the scope
-  // `watchword.validate` nor `watchword.verifier`.
-  void RunFor(std::string caller, std::string credential, absl::Time deadline, Done<Validation> done);
+  // `watchword.validate` nor `watchword.verifier`. `certificate_sha256` is that of the caller's connection, if any.
+  void RunFor(std::string caller, std::string certificate_sha256, std::string credential, absl::Time deadline,
+              Done<Validation> done);
 
  private:
   void ValidateAccessToken(const std::string& credential, absl::Time deadline, Done<Validation> done);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/service/errors.h"
 #include "server/service/on_executor.h"
+#include "server/transport/call_audit.h"
 #include "server/transport/convert.h"
 #include "watchword/base/base64url.h"
 
@@ -43,10 +44,16 @@ void Fill(const SessionRecord& record, v1::Session& session) {
   SetAll(record.scopes, *session.mutable_scopes());
 }
 
-// Finishes `call` with how it went; the response has nothing to say.
-template <typename T>
-Done<T> AnswerDone(UnaryCall call) {
-  return [call = std::move(call)](const absl::StatusOr<T>& result) { call.Finish(result.status()); };
+AuditTarget TargetOf(const PrincipalRecord& principal) {
+  return {.subject = principal.id.ToString(), .username = principal.name};
+}
+
+// Takes down how it went and finishes `call`; the response has nothing to say.
+Done<PrincipalRecord> AnswerDone(UnaryCall call, CallAudit audit) {
+  return [call = std::move(call), audit = std::move(audit)](const absl::StatusOr<PrincipalRecord>& principal) {
+    audit.Record(principal.status(), principal.ok() ? TargetOf(*principal) : AuditTarget());
+    call.Finish(principal.status());
+  };
 }
 
 }  // namespace
@@ -56,12 +63,15 @@ grpc::ServerUnaryReactor* AdminHandlers::CreateUser(grpc::CallbackServerContext*
                                                     v1::CreateUserResponse* response) {
   UnaryCall call(tools_, context, "/watchword.v1.AdminService/CreateUser");
   grpc::ServerUnaryReactor* reactor = call.reactor();
-  accounts_.Create(request->username(), Secret::CopyOf(request->password()),
-                   {request->scopes().begin(), request->scopes().end()}, DeadlineOf(*context),
-                   [call = std::move(call), response](const absl::StatusOr<PrincipalRecord>& principal) {
-                     if (principal.ok()) Fill(*principal, *response->mutable_user());
-                     call.Finish(principal.status());
-                   });
+  auto audit = CallAudit::OfAdministrator(tools_, *context, kAuditUserCreated, call.method());
+  accounts_.Create(
+      request->username(), Secret::CopyOf(request->password()), {request->scopes().begin(), request->scopes().end()},
+      DeadlineOf(*context),
+      [call = std::move(call), audit = std::move(audit), response](const absl::StatusOr<PrincipalRecord>& principal) {
+        audit.Record(principal.status(), principal.ok() ? TargetOf(*principal) : AuditTarget());
+        if (principal.ok()) Fill(*principal, *response->mutable_user());
+        call.Finish(principal.status());
+      });
   return reactor;
 }
 
@@ -70,15 +80,17 @@ grpc::ServerUnaryReactor* AdminHandlers::CreateServiceAccount(grpc::CallbackServ
                                                               v1::CreateServiceAccountResponse* response) {
   UnaryCall call(tools_, context, "/watchword.v1.AdminService/CreateServiceAccount");
   grpc::ServerUnaryReactor* reactor = call.reactor();
-  accounts_.CreateServiceAccount(request->name(), {request->scopes().begin(), request->scopes().end()},
-                                 DeadlineOf(*context),
-                                 [call = std::move(call), response](absl::StatusOr<Accounts::NewSecret> made) {
-                                   if (made.ok()) {
-                                     Fill(made->account, *response->mutable_account());
-                                     response->set_secret(std::move(made->secret));
-                                   }
-                                   call.Finish(made.status());
-                                 });
+  auto audit = CallAudit::OfAdministrator(tools_, *context, kAuditServiceAccountCreated, call.method());
+  accounts_.CreateServiceAccount(
+      request->name(), {request->scopes().begin(), request->scopes().end()}, DeadlineOf(*context),
+      [call = std::move(call), audit = std::move(audit), response](absl::StatusOr<Accounts::NewSecret> made) {
+        audit.Record(made.status(), made.ok() ? TargetOf(made->account) : AuditTarget());
+        if (made.ok()) {
+          Fill(made->account, *response->mutable_account());
+          response->set_secret(std::move(made->secret));
+        }
+        call.Finish(made.status());
+      });
   return reactor;
 }
 
@@ -87,11 +99,14 @@ grpc::ServerUnaryReactor* AdminHandlers::RotateServiceAccountSecret(
     v1::RotateServiceAccountSecretResponse* response) {
   UnaryCall call(tools_, context, "/watchword.v1.AdminService/RotateServiceAccountSecret");
   grpc::ServerUnaryReactor* reactor = call.reactor();
-  accounts_.RotateSecret(request->name(), DeadlineOf(*context),
-                         [call = std::move(call), response](absl::StatusOr<Accounts::NewSecret> made) {
-                           if (made.ok()) response->set_secret(std::move(made->secret));
-                           call.Finish(made.status());
-                         });
+  auto audit = CallAudit::OfAdministrator(tools_, *context, kAuditSecretRotated, call.method());
+  accounts_.RotateSecret(
+      request->name(), DeadlineOf(*context),
+      [call = std::move(call), audit = std::move(audit), response](absl::StatusOr<Accounts::NewSecret> made) {
+        audit.Record(made.status(), made.ok() ? TargetOf(made->account) : AuditTarget());
+        if (made.ok()) response->set_secret(std::move(made->secret));
+        call.Finish(made.status());
+      });
   return reactor;
 }
 
@@ -125,8 +140,9 @@ grpc::ServerUnaryReactor* AdminHandlers::SetPassword(grpc::CallbackServerContext
                                                      const v1::SetPasswordRequest* request, v1::SetPasswordResponse*) {
   UnaryCall call(tools_, context, "/watchword.v1.AdminService/SetPassword");
   grpc::ServerUnaryReactor* reactor = call.reactor();
+  auto audit = CallAudit::OfAdministrator(tools_, *context, kAuditPasswordSet, call.method());
   accounts_.SetPassword(request->username(), Secret::CopyOf(request->password()), DeadlineOf(*context),
-                        AnswerDone<PrincipalRecord>(std::move(call)));
+                        AnswerDone(std::move(call), std::move(audit)));
   return reactor;
 }
 
@@ -134,7 +150,8 @@ grpc::ServerUnaryReactor* AdminHandlers::DisableUser(grpc::CallbackServerContext
                                                      const v1::DisableUserRequest* request, v1::DisableUserResponse*) {
   UnaryCall call(tools_, context, "/watchword.v1.AdminService/DisableUser");
   grpc::ServerUnaryReactor* reactor = call.reactor();
-  accounts_.SetDisabled(request->username(), true, DeadlineOf(*context), AnswerDone<PrincipalRecord>(std::move(call)));
+  auto audit = CallAudit::OfAdministrator(tools_, *context, kAuditUserDisabled, call.method());
+  accounts_.SetDisabled(request->username(), true, DeadlineOf(*context), AnswerDone(std::move(call), std::move(audit)));
   return reactor;
 }
 
@@ -142,7 +159,9 @@ grpc::ServerUnaryReactor* AdminHandlers::EnableUser(grpc::CallbackServerContext*
                                                     const v1::EnableUserRequest* request, v1::EnableUserResponse*) {
   UnaryCall call(tools_, context, "/watchword.v1.AdminService/EnableUser");
   grpc::ServerUnaryReactor* reactor = call.reactor();
-  accounts_.SetDisabled(request->username(), false, DeadlineOf(*context), AnswerDone<PrincipalRecord>(std::move(call)));
+  auto audit = CallAudit::OfAdministrator(tools_, *context, kAuditUserEnabled, call.method());
+  accounts_.SetDisabled(request->username(), false, DeadlineOf(*context),
+                        AnswerDone(std::move(call), std::move(audit)));
   return reactor;
 }
 
@@ -173,12 +192,22 @@ grpc::ServerUnaryReactor* AdminHandlers::RevokeSessions(grpc::CallbackServerCont
                                                         v1::RevokeSessionsResponse*) {
   UnaryCall call(tools_, context, "/watchword.v1.AdminService/RevokeSessions");
   grpc::ServerUnaryReactor* reactor = call.reactor();
+  auto audit = CallAudit::OfAdministrator(tools_, *context, kAuditSessionsRevoked, call.method());
   switch (request->target_case()) {
     case v1::RevokeSessionsRequest::kSessionId:
-      sessions_.Revoke(request->session_id(), DeadlineOf(*context), AnswerDone<Uuid>(std::move(call)));
+      sessions_.Revoke(request->session_id(), DeadlineOf(*context),
+                       [call = std::move(call), audit = std::move(audit)](const absl::StatusOr<Uuid>& session) {
+                         audit.Record(session.status(), {.session = session.ok() ? session->ToString() : ""});
+                         call.Finish(session.status());
+                       });
       break;
     case v1::RevokeSessionsRequest::kUsername:
-      sessions_.RevokeAll(request->username(), DeadlineOf(*context), AnswerDone<Uuid>(std::move(call)));
+      sessions_.RevokeAll(request->username(), DeadlineOf(*context),
+                          [call = std::move(call), audit = std::move(audit)](const absl::StatusOr<Uuid>& principal) {
+                            audit.Record(principal.status(), {.subject = principal.ok() ? principal->ToString() : "",
+                                                              .detail = "all_sessions"});
+                            call.Finish(principal.status());
+                          });
       break;
     case v1::RevokeSessionsRequest::TARGET_NOT_SET:
       call.Finish(InvalidField("session_id", "or `username` must be set"));

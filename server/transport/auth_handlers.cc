@@ -6,9 +6,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/service/errors.h"
+#include "server/transport/call_audit.h"
 #include "server/transport/convert.h"
 #include "watchword/base/reason.h"
 #include "watchword/gate/bearer.h"
+#include "watchword/gate/certificate_binding.h"
+#include "watchword/gate/peer_certificate.h"
 #include "watchword/token/reasons.h"
 #include "watchword/token/verifier.h"
 
@@ -25,14 +28,8 @@ void FillCredential(IssuedCredential&& issued, Response& response) {
   SetAll(issued.scopes, *response.mutable_scopes());
 }
 
-// Fills `response` and finishes `call`, whichever way it went.
-template <typename Response>
-Done<IssuedCredential> AnswerWithCredential(UnaryCall call, Response* response) {
-  return [call = std::move(call), response](absl::StatusOr<IssuedCredential> issued) {
-    const absl::Status status = issued.status();
-    if (issued.ok()) FillCredential(*std::move(issued), *response);
-    call.Finish(status);
-  };
+std::string CertificateOf(const grpc::CallbackServerContext& context) {
+  return CertificateSha256(PeerCertificateOf(context));
 }
 
 void Fill(Validation&& validation, v1::ValidateResponse& response) {
@@ -47,10 +44,24 @@ void Fill(Validation&& validation, v1::ValidateResponse& response) {
   SetAll(validation.audiences, *response.mutable_audiences());
   SetAll(validation.scopes, *response.mutable_scopes());
   *response.mutable_expires_at() = ToProto(validation.expires_at);
+  response.set_certificate_sha256(std::move(validation.certificate_sha256));
   response.set_kind(ToProto(validation.kind));
   if (validation.kind != SessionKind::kSessionToken) return;
   *response.mutable_session_expires_at() = ToProto(validation.session_expires_at);
   response.mutable_idle_timeout()->set_seconds(absl::ToInt64Seconds(validation.idle_timeout));
+}
+
+// Takes the credential of the call itself, when it was judged, for bad unless the connection has the certificate that
+// it is bound to.
+Done<Validation> AnswerWithOwn(std::string certificate_sha256, Done<Validation> answer) {
+  return [certificate_sha256 = std::move(certificate_sha256),
+          answer = std::move(answer)](absl::StatusOr<Validation> validation) mutable {
+    if (validation.ok() && validation->active && !validation->certificate_sha256.empty() &&
+        validation->certificate_sha256 != certificate_sha256) {
+      validation = Validation{.reason = std::string(kTokenInvalid)};
+    }
+    answer(std::move(validation));
+  };
 }
 
 Done<Validation> AnswerWithValidation(UnaryCall call, v1::ValidateResponse* response) {
@@ -89,14 +100,30 @@ grpc::ServerUnaryReactor* AuthHandlers::Login(grpc::CallbackServerContext* conte
     call.Finish(kind.status());
     return reactor;
   }
+  std::string certificate_sha256 = request->bind_to_certificate() ? CertificateOf(*context) : "";
+  if (request->bind_to_certificate() && certificate_sha256.empty()) {
+    call.Finish(InvalidField("bind_to_certificate", "the connection has no client certificate to bind to"));
+    return reactor;
+  }
+  CallAudit audit(tools_, *context, kAuditLogin, call.method());
   login_.Run({.username = request->username(),
               .password = Secret::CopyOf(request->password()),
               .kind = *kind,
               .audiences = {request->audiences().begin(), request->audiences().end()},
               .scopes = {request->scopes().begin(), request->scopes().end()},
               .include_username = request->include_username(),
+              .certificate_sha256 = std::move(certificate_sha256),
               .deadline = DeadlineOf(*context)},
-             AnswerWithCredential(std::move(call), response));
+             [call = std::move(call), audit = std::move(audit), request,
+              response](absl::StatusOr<IssuedCredential> issued) mutable {
+               const absl::Status status = issued.status();
+               // A name that was typed is written only if it is somebody's.
+               AuditTarget target;
+               if (issued.ok()) target = {issued->subject, request->username(), issued->session_id, ""};
+               if (issued.ok()) FillCredential(*std::move(issued), *response);
+               audit.Record(status, std::move(target));
+               call.Finish(status);
+             });
   return reactor;
 }
 
@@ -104,7 +131,14 @@ grpc::ServerUnaryReactor* AuthHandlers::Refresh(grpc::CallbackServerContext* con
                                                 v1::RefreshResponse* response) {
   UnaryCall call(tools_, context, "/watchword.v1.AuthService/Refresh");
   grpc::ServerUnaryReactor* reactor = call.reactor();
-  refresh_.Run(request->refresh_token(), DeadlineOf(*context), AnswerWithCredential(std::move(call), response));
+  CallAudit audit(tools_, *context, kAuditRefreshTokenReused, call.method());
+  refresh_.Run(request->refresh_token(), CertificateOf(*context), DeadlineOf(*context),
+               [call = std::move(call), audit = std::move(audit), response](absl::StatusOr<IssuedCredential> issued) {
+                 const absl::Status status = issued.status();
+                 if (issued.ok()) FillCredential(*std::move(issued), *response);
+                 if (ReasonOf(status) == kRefreshTokenReused) audit.Record(status);
+                 call.Finish(status);
+               });
   return reactor;
 }
 
@@ -121,7 +155,7 @@ grpc::ServerUnaryReactor* AuthHandlers::Validate(grpc::CallbackServerContext* co
     if (!bearer.ok() || !bearer->has_value()) {
       call.Finish(bearer.ok() ? NobodyAsks() : bearer.status());
     } else {
-      validate_.RunFor(std::string(**bearer), request->credential(), deadline,
+      validate_.RunFor(std::string(**bearer), CertificateOf(*context), request->credential(), deadline,
                        AnswerWithValidation(std::move(call), response));
     }
   } else if (!bearer.ok()) {
@@ -130,7 +164,8 @@ grpc::ServerUnaryReactor* AuthHandlers::Validate(grpc::CallbackServerContext* co
   } else if (!bearer->has_value()) {
     call.Finish(InvalidField("credential", "must be set, or send `authorization: Bearer …` metadata"));
   } else {
-    validate_.Run(std::string(**bearer), deadline, AnswerWithValidation(std::move(call), response));
+    validate_.Run(std::string(**bearer), deadline,
+                  AnswerWithOwn(CertificateOf(*context), AnswerWithValidation(std::move(call), response)));
   }
   return reactor;
 }
@@ -144,13 +179,20 @@ grpc::ServerUnaryReactor* AuthHandlers::Logout(grpc::CallbackServerContext* cont
     call.Finish(InvalidField("refresh_token", "is not set, and the `authorization` metadata is malformed"));
     return reactor;
   }
+  CallAudit audit(tools_, *context, kAuditLogout, call.method());
   logout_.Run({.bearer = bearer.ok() ? std::string(bearer->value_or("")) : "",
                .refresh_token = request->refresh_token(),
                .all_sessions = request->all_sessions(),
                .wait_for_verifiers = request->wait_for_verifiers(),
                .deadline = DeadlineOf(*context)},
-              [call = std::move(call), response](const absl::StatusOr<LogoutCommand::Ended>& ended) {
+              [call = std::move(call), audit = std::move(audit), all = request->all_sessions(),
+               response](const absl::StatusOr<LogoutCommand::Ended>& ended) {
                 if (ended.ok()) {
+                  if (!ended->subject.empty()) {
+                    audit.Record(
+                        absl::OkStatus(),
+                        {.subject = ended->subject, .session = ended->session, .detail = all ? "all_sessions" : ""});
+                  }
                   response->set_verifiers_acknowledged(static_cast<int32_t>(ended->acknowledged));
                   response->set_verifiers_live(static_cast<int32_t>(ended->live));
                   response->set_verifiers_lost(static_cast<int32_t>(ended->lost));

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
+#include "server/service/audit_log.h"
 #include "server/transport/status.h"
 #include "watchword/base/clock.h"
 #include "watchword/base/log.h"
@@ -19,11 +20,19 @@ namespace watchword {
 // long it took. Thread-safe.
 using RpcObserver = std::function<void(absl::string_view method, const absl::Status& status, absl::Duration duration)>;
 
+// Who makes a call, as the gate has established; empty if nobody has said.
+struct RpcCaller {
+  std::string subject;
+  std::string session;
+};
+
 // What all handlers share. Borrowed and copied freely.
 struct RpcTools {
   const Clock& clock;
   Logger& log;
   RpcObserver observe;
+  AuditLog& audit;
+  std::function<RpcCaller(const grpc::ServerContextBase&)> caller;
 };
 
 // When the client gives up.
@@ -42,6 +51,7 @@ class UnaryCall {
         began_(tools.clock.SinceBoot()) {}
 
   grpc::ServerUnaryReactor* reactor() const { return reactor_; }
+  const std::string& method() const { return method_; }
 
   // Answers the call. The call may be gone when this returns: touch neither it nor its messages after it.
   void Finish(const absl::Status& status) const {

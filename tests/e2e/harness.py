@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("BIN_DIR", ROOT / "build/release/bin"))
@@ -42,6 +43,11 @@ def remember(secret):
     if secret:
         _secrets.add(secret)
     return secret
+
+
+def secrets_in(text):
+    """What no log, metric or message may hold, as far as it is in `text`."""
+    return [secret for secret in _secrets if secret in text] + LOOKS_SECRET.findall(text)
 
 
 def new_password():
@@ -128,8 +134,7 @@ class Process:
         return code
 
     def secrets_in_output(self):
-        output = self.output()
-        return [secret for secret in _secrets if secret in output] + LOOKS_SECRET.findall(output)
+        return secrets_in(self.output())
 
     def close(self):
         if self.process.poll() is None:
@@ -148,7 +153,7 @@ class Reply:
         self.code, self.message, self.response, self.details = OK, "", {}, []
         if process.returncode == 0:
             self.response = json.loads(process.stdout or "{}")
-            for field in ("credential", "refresh_token"):
+            for field in ("credential", "refresh_token", "secret"):
                 remember(self.response.get(field))
             return
         try:
@@ -216,6 +221,17 @@ class Server(Process):
         self.grpc = Grpcurl(self.address, *grpcurl_flags)
         generated = self.data / "bootstrap-admin-password"  # not there if another server has made the administrator
         self.admin_password = remember(generated.read_text().strip()) if generated.exists() else None
+
+    def close(self):
+        if self.process.poll() is None and hasattr(self, "ops_port"):
+            for path in ("/metrics", "/readyz", "/livez"):
+                try:
+                    with urllib.request.urlopen(f"http://127.0.0.1:{self.ops_port}{path}", timeout=PATIENCE) as shown:
+                        found = secrets_in(shown.read().decode())
+                except OSError:  # it is stopping, or not ready
+                    continue
+                assert not found, f"in {path}: {found}"
+        super().close()
 
     def login(self, username="admin", password=None, **request):
         reply = self.grpc.call(AUTH + "Login", username=username, password=password or self.admin_password, **request)
@@ -323,8 +339,15 @@ class Case(unittest.TestCase):
     @staticmethod
     def make_folder(add_cleanup):
         folder = tempfile.TemporaryDirectory(prefix="watchword-e2e-")
+        path = pathlib.Path(folder.name)
+
+        def check_logs():
+            for log in path.rglob("*.log*"):
+                found = secrets_in(log.read_text())
+                assert not found, f"in {log}: {found}"
         add_cleanup(folder.cleanup)
-        return pathlib.Path(folder.name)
+        add_cleanup(check_logs)
+        return path
 
     @classmethod
     def start_shared(cls, kind, *arguments, **options):

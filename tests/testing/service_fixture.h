@@ -9,6 +9,7 @@
 
 #include "gtest/gtest.h"
 #include "server/service/accounts.h"
+#include "server/service/audit_log.h"
 #include "server/service/environment.h"
 #include "server/service/errors.h"
 #include "server/service/feed.h"
@@ -47,6 +48,23 @@ class RecordingLogger final : public Logger {
  private:
   mutable Mutex mutex_;
   std::string text_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Keeps the security events.
+class RecordingAuditLog final : public AuditLog {
+ public:
+  void Record(const AuditEvent& event) override {
+    MutexLock lock(mutex_);
+    events_.push_back(event);
+  }
+  std::vector<AuditEvent> events() const {
+    MutexLock lock(mutex_);
+    return events_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::vector<AuditEvent> events_ ABSL_GUARDED_BY(mutex_);
 };
 
 // Every use case on a real embedded store, with cheap hashes and a clock that moves when told to. `alice` exists.
@@ -124,9 +142,9 @@ class ServiceTest : public testing::Test {
     return Login(std::move(request));
   }
 
-  absl::StatusOr<IssuedCredential> Refresh(const std::string& token) {
+  absl::StatusOr<IssuedCredential> Refresh(const std::string& token, const std::string& certificate_sha256 = "") {
     return Await<IssuedCredential>(
-        [&](Done<IssuedCredential> done) { refresh_->Run(token, kNoDeadline, std::move(done)); });
+        [&](Done<IssuedCredential> done) { refresh_->Run(token, certificate_sha256, kNoDeadline, std::move(done)); });
   }
 
   absl::StatusOr<Validation> Validate(const std::string& credential) {
@@ -157,6 +175,7 @@ class ServiceTest : public testing::Test {
   TemporaryFolder folder_;
   FakeClock clock_;
   RecordingLogger log_;
+  RecordingAuditLog audit_;
   Settings settings_{.issuer = kIssuer, .default_audiences = {kIssuer}};
   const PasswordHasher hasher_ = *PasswordHasher::Create({.memory_kib = 8192, .passes = 1}, SystemRandom());
   Executor store_executor_{{.name = "store", .threads = 4, .queue_capacity = 1000}, clock_};

@@ -35,6 +35,25 @@ TEST_F(SessionSecretsTest, RefreshTokenComesBack) {
   }
 }
 
+TEST_F(SessionSecretsTest, BindingOfARefreshTokenComesBackAndCannotBeChangedOrTakenOff) {
+  const RefreshToken bound{token_.session_id, 7, std::string(32, 'c')};
+  const std::string text = FormatRefreshToken(bound, key_);
+  const auto parsed = ParseRefreshToken(text, key_);
+  ASSERT_THAT(parsed, IsOk());
+  EXPECT_EQ(parsed->session_id, bound.session_id);
+  EXPECT_EQ(parsed->generation, 7);
+  EXPECT_EQ(parsed->certificate_sha256, bound.certificate_sha256);
+  EXPECT_EQ(ParseRefreshToken(FormatRefreshToken(token_, key_), key_)->certificate_sha256, "");
+  const std::string content = *ParseOpaqueToken(kRefreshTokenPrefix, 88, text);
+  for (size_t bit = 0; bit < content.size() * 8; ++bit) {
+    std::string forged = content;
+    forged[bit / 8] = static_cast<char>(forged[bit / 8] ^ 1 << bit % 8);
+    EXPECT_THAT(ParseRefreshToken(FormatOpaqueToken(kRefreshTokenPrefix, forged), key_), HasCode(kInvalid)) << bit;
+  }
+  const std::string unbound = content.substr(0, 24) + content.substr(56);
+  EXPECT_THAT(ParseRefreshToken(FormatOpaqueToken(kRefreshTokenPrefix, unbound), key_), HasCode(kInvalid));
+}
+
 TEST_F(SessionSecretsTest, RefreshTokenIsDerivedNotDrawn) {
   EXPECT_EQ(FormatRefreshToken(token_, key_), FormatRefreshToken(token_, key_));
 }

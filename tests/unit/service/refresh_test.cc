@@ -29,6 +29,22 @@ TEST_F(RefreshTest, GivesAnAccessTokenOfTheSameSessionAndTheNextRefreshToken) {
   EXPECT_EQ(Verdict(second->credential), "ACTIVE");
 }
 
+TEST_F(RefreshTest, BoundSessionStaysBoundAndIsRefusedToOthers) {
+  auto request = LoginOf(kAlice, kPassword);
+  request.certificate_sha256 = std::string(32, 'a');
+  const auto first = Login(std::move(request));
+  ASSERT_THAT(first, IsOk());
+  for (const std::string& other : {std::string(), std::string(32, 'b')}) {
+    EXPECT_THAT(Refresh(first->refresh_token, other), HasReason(kTokenInvalid));
+  }
+  const auto second = Refresh(first->refresh_token, std::string(32, 'a'));
+  ASSERT_THAT(second, IsOk()) << "a refusal has used up the token";
+  EXPECT_EQ(Validate(second->credential)->certificate_sha256, std::string(32, 'a'));
+  EXPECT_THAT(Refresh(second->refresh_token, std::string(32, 'b')), HasReason(kTokenInvalid));
+  EXPECT_EQ(Validate(first->credential)->certificate_sha256, std::string(32, 'a'));
+  EXPECT_EQ(Validate(Login()->credential)->certificate_sha256, "");
+}
+
 TEST_F(RefreshTest, AUsedTokenGetsTheSameSuccessorUntilTheGracePeriodEnds) {
   const auto first = Login();
   const auto second = Refresh(first->refresh_token);

@@ -138,7 +138,7 @@ TEST_F(VerifiersTest, LogoutWaitsForTheRevocationThatItHasMade) {
   verifiers_->Acknowledge(*verifier, 1);
   const auto ended = future.get();
   ASSERT_THAT(ended, IsOk());
-  EXPECT_THAT(*ended, FieldsAre(1u, 1u, 0u));
+  EXPECT_THAT(static_cast<const Verifiers::Tally&>(*ended), FieldsAre(1u, 1u, 0u));
 }
 
 // With verifiers that watch other servers of the same store.
@@ -240,7 +240,7 @@ TEST_F(VerifiersTest, LogoutOfWhatIsEndedAlreadyWaitsToo) {
                std::move(done));
   });
   ASSERT_THAT(ended, IsOk());
-  EXPECT_THAT(*ended, FieldsAre(0u, 1u, 0u));
+  EXPECT_THAT(static_cast<const Verifiers::Tally&>(*ended), FieldsAre(0u, 1u, 0u));
 }
 
 }  // namespace

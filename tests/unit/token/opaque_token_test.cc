@@ -25,6 +25,19 @@ TEST(OpaqueTokenTest, WhatWasFormattedParses) {
   EXPECT_EQ(*content, Content());
 }
 
+TEST(OpaqueTokenTest, SessionTokenTellsTheCertificateThatItIsBoundTo) {
+  const std::string certificate(32, 'c');
+  const auto unbound = ParseSessionToken(FormatOpaqueToken(kSessionTokenPrefix, Content()));
+  ASSERT_THAT(unbound, IsOk());
+  EXPECT_EQ(*unbound, "");
+  const auto bound = ParseSessionToken(FormatOpaqueToken(kSessionTokenPrefix, Content() + certificate));
+  ASSERT_THAT(bound, IsOk());
+  EXPECT_EQ(*bound, certificate);
+  EXPECT_FALSE(ParseSessionToken(FormatOpaqueToken(kSessionTokenPrefix, Content() + certificate.substr(1))).ok());
+  EXPECT_FALSE(ParseSessionToken(FormatOpaqueToken(kRefreshTokenPrefix, Content())).ok());
+  EXPECT_FALSE(ParseSessionToken("").ok());
+}
+
 TEST(OpaqueTokenTest, OtherContentSizesWork) {
   for (size_t size = 0; size < 64; ++size) {
     const std::string content(size, 'x');

@@ -15,7 +15,11 @@ class AuthHandlersTest : public ServiceTest {
  protected:
   AuthHandlersTest()
       : handlers_(*login_, *refresh_, *validate_, *logout_,
-                  {.clock = clock_, .log = log_, .observe = [](auto, const auto&, auto) {}}) {
+                  {.clock = clock_,
+                   .log = log_,
+                   .observe = [](auto, const auto&, auto) {},
+                   .audit = audit_,
+                   .caller = nullptr}) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);

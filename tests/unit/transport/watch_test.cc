@@ -18,7 +18,12 @@ using Stream = grpc::ClientReaderWriter<v1::WatchRequest, v1::WatchResponse>;
 // The trust feed as a verifier sees it, over a real connection.
 class WatchTest : public ServiceTest {
  protected:
-  WatchTest() : handlers_(*environment_, {.clock = clock_, .log = log_, .observe = [](auto, const auto&, auto) {}}) {
+  WatchTest()
+      : handlers_(*environment_, {.clock = clock_,
+                                  .log = log_,
+                                  .observe = [](auto, const auto&, auto) {},
+                                  .audit = audit_,
+                                  .caller = nullptr}) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);

@@ -59,6 +59,15 @@ class SessionDirectoryTest : public testing::Test {
   SessionDirectory directory_{source_, clock_};
 };
 
+TEST_F(SessionDirectoryTest, TokenItselfTellsTheCertificateThatItIsBoundTo) {
+  const std::string certificate(32, 'c');
+  const std::string bound = FormatOpaqueToken(kSessionTokenPrefix, std::string(32, 'a') + certificate);
+  Meet(bound);
+  EXPECT_EQ((**directory_.Find(bound))->claims().certificate_sha256, certificate);
+  Meet(Token('a'));
+  EXPECT_EQ((**directory_.Find(Token('a')))->claims().certificate_sha256, "");
+}
+
 TEST_F(SessionDirectoryTest, AskedOnceForAllWhoShowATokenAndThenKnown) {
   EXPECT_FALSE(IsKnown(Token('a')));
   std::vector<std::shared_ptr<std::optional<Verdict>>> answers;

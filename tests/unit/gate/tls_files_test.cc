@@ -1,4 +1,4 @@
-#include "server/crypto/tls_files.h"
+#include "watchword/gate/tls_files.h"
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -23,24 +23,24 @@ class TlsFilesTest : public testing::Test {
 };
 
 TEST_F(TlsFilesTest, CertificateAndItsKeyAreGood) {
-  EXPECT_THAT(CheckTlsFiles(certificate_, key_, ""), IsOk());
-  EXPECT_THAT(CheckTlsFiles(certificate_, key_, files_.ca_file()), IsOk());
+  EXPECT_THAT(ReadTlsFiles(certificate_, key_, ""), IsOk());
+  EXPECT_THAT(ReadTlsFiles(certificate_, key_, files_.ca_file()), IsOk());
 }
 
 TEST_F(TlsFilesTest, KeyOfAnotherCertificateIsRefused) {
-  ExpectRefused(CheckTlsFiles(certificate_, files_.client_key_file(), ""), files_.client_key_file());
+  ExpectRefused(ReadTlsFiles(certificate_, files_.client_key_file(), "").status(), files_.client_key_file());
 }
 
 TEST_F(TlsFilesTest, FileOfAnotherKindIsRefusedByItsName) {
-  ExpectRefused(CheckTlsFiles(key_, key_, ""), key_);
-  ExpectRefused(CheckTlsFiles(certificate_, certificate_, ""), certificate_);
-  ExpectRefused(CheckTlsFiles(certificate_, key_, key_), key_);
+  ExpectRefused(ReadTlsFiles(key_, key_, "").status(), key_);
+  ExpectRefused(ReadTlsFiles(certificate_, certificate_, "").status(), certificate_);
+  ExpectRefused(ReadTlsFiles(certificate_, key_, key_).status(), key_);
 }
 
 TEST_F(TlsFilesTest, MissingFileIsRefusedByItsName) {
-  ExpectRefused(CheckTlsFiles("/no/cert", key_, ""), "/no/cert");
-  ExpectRefused(CheckTlsFiles(certificate_, "/no/key", ""), "/no/key");
-  ExpectRefused(CheckTlsFiles(certificate_, key_, "/no/ca"), "/no/ca");
+  ExpectRefused(ReadTlsFiles("/no/cert", key_, "").status(), "/no/cert");
+  ExpectRefused(ReadTlsFiles(certificate_, "/no/key", "").status(), "/no/key");
+  ExpectRefused(ReadTlsFiles(certificate_, key_, "/no/ca").status(), "/no/ca");
 }
 
 }  // namespace

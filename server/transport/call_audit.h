@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "grpcpp/server_context.h"
+#include "server/service/audit_log.h"
+#include "server/transport/rpc.h"
+
+namespace watchword {
+
+// Takes down in the audit log how one call went. Made while the call's metadata is there; used once, when it is over.
+//
+// What says nothing about anybody is left out: bad requests, overload, outages, deadlines. The metrics count those.
+class CallAudit {
+ public:
+  // `type` is that of the event: one of server/service/audit_log.h. Borrows what `tools` has.
+  CallAudit(const RpcTools& tools, const grpc::CallbackServerContext& context, absl::string_view type,
+            absl::string_view method);
+
+  // Of a call that an administrator makes: with who that is.
+  static CallAudit OfAdministrator(const RpcTools& tools, const grpc::CallbackServerContext& context,
+                                   absl::string_view type, absl::string_view method);
+
+  // Writes the event. `target` is on whom; what the status knows of that is added.
+  void Record(const absl::Status& status, AuditTarget target = {}) const;
+
+ private:
+  AuditLog* log_;
+  AuditEvent event_;
+};
+
+// The trace id of a W3C traceparent (version 00 or one that begins like it); empty if it is not one.
+std::string TraceIdOf(absl::string_view traceparent);
+
+}  // namespace watchword

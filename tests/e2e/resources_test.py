@@ -1,0 +1,320 @@
+"""What somebody without a credential can make the servers spend: HTTP/2 rapid reset, floods of PING and SETTINGS, slow
+and idle connections. Prints its figures.
+
+WATCHWORD_FLOOD_SECONDS (5) and WATCHWORD_IDLE_CONNECTIONS (500) say how long and how many.
+"""
+
+import os
+import resource
+import threading
+import time
+import unittest
+import urllib.request
+
+import hostile
+from harness import AUTH, Case, OK, Orders, Server, until
+
+FLOOD_SECONDS = float(os.environ.get("WATCHWORD_FLOOD_SECONDS", "5"))
+IDLE_CONNECTIONS = int(os.environ.get("WATCHWORD_IDLE_CONNECTIONS", "500"))
+MOST_GROWTH = 64  # MiB
+SANITIZED = any(name.endswith("SAN_OPTIONS") for name in os.environ)
+LOGIN = "/" + AUTH + "Login"
+VALIDATE = "/" + AUTH + "Validate"
+GET_STATUS = "/orders.v1.OrdersService/GetStatus"
+
+
+class Watched:
+    """A process whose memory is watched while something is done to it."""
+
+    def __init__(self, process):
+        self.pid = process.process.pid
+        self.base = self.peak = hostile.resident_mib(self.pid)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def _watch(self):
+        while not self._ended.wait(0.02):
+            self.peak = max(self.peak, hostile.resident_mib(self.pid))
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
+
+    @property
+    def growth(self):
+        return self.peak - self.base
+
+    def __str__(self):
+        now = hostile.resident_mib(self.pid)
+        return f"{self.base:.0f} MiB before, {self.peak:.0f} at most, {now:.0f} afterwards"
+
+
+class Others:
+    """Another client, which calls with its own credential for as long as something lasts.
+
+    None of its calls may fail. How long they take is printed and not judged: gRPC 1.51 reads a connection for as long as
+    there is something to read, on a thread that the calls of others may need, and a flooded one is broken off only after
+    some thousand calls (docs/security.md).
+    """
+
+    def __init__(self, port, credential):
+        self.port, self.credential = port, credential
+        self.times, self.failures = [], []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._call)
+
+    def _call(self):
+        while not self._ended.wait(0.02):
+            began = time.monotonic()
+            connection = hostile.Connection(self.port)
+            reply = connection.call(VALIDATE, fields=[("authorization", "Bearer " + self.credential)],
+                                    timeout=FLOOD_SECONDS + 60)
+            connection.close()
+            self.times.append(time.monotonic() - began)
+            if not hostile.has_grpc_status(reply, OK):
+                self.failures.append(reply)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
+
+
+def rapid_reset(port, path, seconds, **fields):
+    """From a client that connects again whenever it is thrown out. How many streams on how many connections."""
+    ends, streams, connections = time.monotonic() + seconds, 0, 0
+    while time.monotonic() < ends:
+        try:
+            connection = hostile.Connection(port)
+        except OSError:
+            continue
+        connections += 1
+        streams += connection.rapid_reset(path, ends - time.monotonic(), **fields)
+        connection.close()
+    return streams, connections
+
+
+class Floods(Case):
+    def setUp(self):
+        super().setUp()
+        self.server = self.start(Server, self.folder)
+        self.credential = self.server.login()["credential"]
+
+    def say(self, what):
+        print(f"{self.id().split('.')[-1]}: {what}", flush=True)
+
+    def assertUnharmed(self, watched, others, most_growth=MOST_GROWTH):
+        self.assertEqual(others.failures, [])
+        self.assertGreater(len(others.times), 0)
+        if not SANITIZED:
+            self.assertLessEqual(watched.growth, most_growth, watched)
+        began = time.monotonic()
+        self.server.login()
+        self.say(f"{watched}; {len(others.times)} calls of another client, all good, the slowest "
+                 f"{max(others.times) * 1000:.0f} ms; a login afterwards {(time.monotonic() - began) * 1000:.0f} ms")
+
+    def test_rapid_reset_on_the_path_of_login(self):
+        connection = hostile.Connection(self.server.port)
+        with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
+            streams = connection.rapid_reset(LOGIN, FLOOD_SECONDS)
+        connection.close()
+        self.assertGreater(streams, 10_000)
+        self.say(f"{streams} streams until it was broken off")
+        self.assertUnharmed(watched, others)
+        text = urllib.request.urlopen(f"http://127.0.0.1:{self.server.ops_port}/metrics", timeout=10).read().decode()
+        self.assertRegex(text, r"(?m)^watchword_gate_broken_connections_total [1-9]")
+
+    def test_rapid_reset_by_one_who_connects_again_and_again(self):
+        with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
+            streams, connections = rapid_reset(self.server.port, LOGIN, FLOOD_SECONDS)
+        self.say(f"{streams} streams in {FLOOD_SECONDS:.0f} s on {connections} connections")
+        self.assertUnharmed(watched, others, most_growth=4 * MOST_GROWTH)
+
+    def test_rapid_reset_on_several_connections(self):
+        with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
+            threads = [threading.Thread(target=rapid_reset, args=(self.server.port, LOGIN, FLOOD_SECONDS))
+                       for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        self.assertUnharmed(watched, others, most_growth=len(threads) * MOST_GROWTH)
+
+    def test_rapid_reset_of_health_checks_fails_no_login(self):
+        with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
+            rapid_reset(self.server.port, "/grpc.health.v1.Health/Check", FLOOD_SECONDS / 2)
+        self.assertUnharmed(watched, others)
+
+    def test_rapid_reset_with_forged_credentials(self):
+        with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
+            rapid_reset(self.server.port, VALIDATE, FLOOD_SECONDS / 2, more=[("authorization", "Bearer not.a.token")])
+        self.assertUnharmed(watched, others)
+
+    def test_a_guarded_service_withstands_rapid_reset_as_well(self):
+        orders = self.start(Orders, self.server.address, self.server.service_account())
+        orders.wait_for_trust(self.server.login(audiences=["orders"])["credential"])
+        with Watched(orders) as watched:
+            streams, _ = rapid_reset(int(orders.address.rpartition(":")[2]), GET_STATUS, FLOOD_SECONDS)
+        self.say(f"{streams} streams; {watched}")
+        if not SANITIZED:
+            self.assertLessEqual(watched.growth, MOST_GROWTH, watched)
+        self.assertEqual(orders.list(self.server.login(audiences=["orders"])["credential"]).code, OK)
+
+    def test_memory_is_given_back(self):
+        with Watched(self.server) as watched:
+            rapid_reset(self.server.port, LOGIN, FLOOD_SECONDS / 2)
+        if not SANITIZED:  # whose allocator keeps what is freed, on purpose
+            until(lambda: hostile.resident_mib(watched.pid) <= watched.base + 16)
+
+    def test_a_flood_of_settings(self):
+        connection = hostile.Connection(self.server.port)
+        flood = hostile.frame(hostile.SETTINGS, 0, 0) * 1000
+        with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
+            ends = time.monotonic() + FLOOD_SECONDS / 2
+            while time.monotonic() < ends and connection.send(flood):
+                pass
+        connection.close()
+        self.assertUnharmed(watched, others)
+
+    def test_a_flood_of_settings_whose_answers_nobody_reads(self):
+        connection = hostile.Connection(self.server.port)
+        connection.socket.settimeout(1)
+        flood = hostile.frame(hostile.SETTINGS, 0, 0) * 1000
+        with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
+            ends = time.monotonic() + FLOOD_SECONDS / 2
+            try:
+                while time.monotonic() < ends:
+                    connection.socket.sendall(flood)
+            except OSError:  # the server reads no more, or has closed
+                pass
+        connection.close()
+        self.assertUnharmed(watched, others)
+
+    def test_a_flood_of_pings_is_cut_off(self):
+        connection = hostile.Connection(self.server.port)
+        flood = hostile.frame(hostile.PING, 0, 0, b"01234567") * 100
+        with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
+            ends = time.monotonic() + 10
+            while time.monotonic() < ends and connection.send(flood):
+                pass
+        self.assertTrue(connection.closed, "GOAWAY and an end of the connection were to be expected")
+        self.assertIn(b"too_many_pings", connection.received)
+        connection.close()
+        self.assertUnharmed(watched, others)
+
+    def test_connections_that_never_finish_their_preface_are_closed(self):
+        slow = [hostile.Connection(self.server.port, preface=hostile.PREFACE[:10]) for _ in range(100)]
+        silent = [hostile.Connection(self.server.port, preface=b"") for _ in range(100)]
+        with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
+            def all_closed():
+                for each in slow + silent:
+                    each.drain()
+                return all(each.closed for each in slow + silent)
+            began = time.monotonic()
+            until(all_closed)
+            self.say(f"all closed after {time.monotonic() - began:.0f} s")
+        self.assertUnharmed(watched, others)
+
+    def test_idle_connections_cost_little_and_new_clients_are_served(self):
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        idle = []
+        with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
+            for _ in range(IDLE_CONNECTIONS):
+                idle.append(hostile.Connection(self.server.port))
+            self.server.login()
+        self.say(f"{len(idle)} connections, {1024 * watched.growth / len(idle):.0f} KiB each")
+        for each in idle:
+            each.close()
+        self.assertEqual(others.failures, [])
+        if not SANITIZED:
+            self.assertLessEqual(watched.growth, max(MOST_GROWTH, len(idle) * 0.1), watched)
+
+
+class SharedConnection(Case):
+    """A proxy's connection carries the calls of many: what one of them sends must not harm the others."""
+
+    def setUp(self):
+        super().setUp()
+        self.server = self.start(Server, self.folder)
+        self.credential = self.server.login()["credential"]
+
+    def call(self, connection, credential=None, fields=(), **request):
+        fields = [("authorization", "Bearer " + (credential or self.credential)), *fields]
+        return connection.call(VALIDATE, fields=fields, **request)
+
+    def assertServed(self, connection):
+        self.assertTrue(hostile.has_grpc_status(self.call(connection), OK), connection.received)
+
+    def test_a_good_call_after_one_with_a_header_that_is_too_large(self):
+        for size in (9 << 10, 12 << 10, 15 << 10):
+            connection = hostile.Connection(self.server.port)
+            self.call(connection, fields=[("x-large", "x" * size)])
+            reply = self.call(connection)
+            self.assertTrue(reply and not connection.closed, size)
+            connection.close()
+
+    def test_after_far_too_large_a_header_the_connection_or_its_calls_go_on(self):
+        connection = hostile.Connection(self.server.port)
+        self.call(connection, fields=[("x-large", "x" * (1 << 20))])
+        reply = self.call(connection, timeout=5)
+        # An answer, or an end of the connection, after which a proxy makes another one: but no silence.
+        self.assertTrue(connection.closed or reply, "the call hangs")
+        connection.close()
+        self.assertServed(hostile.Connection(self.server.port))
+
+    def test_a_header_table_that_was_confused_gives_nobody_the_credential_of_another(self):
+        password = self.server.add_user("bella")
+        other = self.server.login("bella", password)["credential"]
+        subject = self.server.validate(other)["principal"]["subject"].encode()
+        mine = self.server.validate(self.credential)["principal"]["subject"].encode()
+        connection = hostile.Connection(self.server.port)
+        plain = b"".join(hostile.hpack_field(*field) for field in hostile.request_fields(VALIDATE))
+        message = hostile.frame(hostile.DATA, hostile.END_STREAM, 0, b"\0" * 5)
+
+        def send(extra):
+            stream = connection.take_stream()
+            block = plain + extra
+            connection.received = b""
+            out = b""
+            for at in range(0, len(block), 16384):
+                last = at + 16384 >= len(block)
+                out += hostile.frame(hostile.HEADERS if at == 0 else 9, hostile.END_HEADERS if last else 0, stream,
+                                     block[at:at + 16384])
+            connection.send(out + message[:5] + stream.to_bytes(4, "big") + message[9:])
+            ends = time.monotonic() + 5
+            while not connection.closed and time.monotonic() < ends and not connection.has_ended(stream):
+                connection.drain(0.05)
+            return connection.received
+
+        newest = b"\xbe"  # the entry that was added last
+        field = hostile.hpack_field("authorization", "Bearer " + self.credential, indexed=True)
+        self.assertIn(mine, send(field))
+        self.assertIn(mine, send(newest))
+        # The victim's credential goes into the table amid a block that is refused for its size.
+        send(hostile.hpack_field("x-large", "x" * (64 << 10), indexed=True) +
+             hostile.hpack_field("authorization", "Bearer " + other, indexed=True))
+        reply = send(newest)
+        self.assertNotIn(mine, reply, "an entry that was evicted is still used")
+        # By the protocol the newest entry is the other's now, which its own sender has put there; or there is an error.
+        self.assertTrue(subject in reply or not hostile.has_grpc_status(reply, OK) or connection.closed, reply)
+        connection.close()
+
+    def test_odd_values_of_te_and_scheme_with_large_headers_leave_it_alive(self):
+        for odd in ({"te": "x"}, {"scheme": "x"}, {"te": "x", "scheme": "x"}):
+            connection = hostile.Connection(self.server.port)
+            self.call(connection, fields=[("x-large", "x" * (32 << 10))], timeout=2, **odd)
+            connection.close()
+            self.assertServed(hostile.Connection(self.server.port))
+        self.assertIsNone(self.server.process.poll())
+
+
+if __name__ == "__main__":
+    unittest.main()
