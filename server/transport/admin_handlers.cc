@@ -56,8 +56,25 @@ grpc::ServerUnaryReactor* AdminHandlers::CreateUser(grpc::CallbackServerContext*
                                                     v1::CreateUserResponse* response) {
   UnaryCall call(tools_, context, "/watchword.v1.AdminService/CreateUser");
   grpc::ServerUnaryReactor* reactor = call.reactor();
-  accounts_.Create(request->username(), Secret::CopyOf(request->password()),
+  accounts_.Create(request->username(), PasswordOf(request->password()),
                    {request->scopes().begin(), request->scopes().end()}, DeadlineOf(*context),
+                   [call = std::move(call), response](const absl::StatusOr<PrincipalRecord>& principal) {
+                     if (principal.ok()) Fill(*principal, *response->mutable_user());
+                     call.Finish(principal.status());
+                   });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AdminHandlers::ImportUser(grpc::CallbackServerContext* context,
+                                                    const v1::ImportUserRequest* request,
+                                                    v1::ImportUserResponse* response) {
+  UnaryCall call(tools_, context, "/watchword.v1.AdminService/ImportUser");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  accounts_.Import({.username = request->username(),
+                    .password_hash = request->password_hash(),
+                    .scopes = {request->scopes().begin(), request->scopes().end()},
+                    .disabled = request->disabled()},
+                   DeadlineOf(*context),
                    [call = std::move(call), response](const absl::StatusOr<PrincipalRecord>& principal) {
                      if (principal.ok()) Fill(*principal, *response->mutable_user());
                      call.Finish(principal.status());
@@ -125,7 +142,7 @@ grpc::ServerUnaryReactor* AdminHandlers::SetPassword(grpc::CallbackServerContext
                                                      const v1::SetPasswordRequest* request, v1::SetPasswordResponse*) {
   UnaryCall call(tools_, context, "/watchword.v1.AdminService/SetPassword");
   grpc::ServerUnaryReactor* reactor = call.reactor();
-  accounts_.SetPassword(request->username(), Secret::CopyOf(request->password()), DeadlineOf(*context),
+  accounts_.SetPassword(request->username(), PasswordOf(request->password()), DeadlineOf(*context),
                         AnswerDone<PrincipalRecord>(std::move(call)));
   return reactor;
 }

@@ -66,6 +66,11 @@ absl::Status NobodyAsks() {
                          "to have another credential judged, send your own as `authorization: Bearer …` metadata");
 }
 
+absl::Status NobodyChanges() {
+  return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenMissing,
+                         "to change a password, send its user's credential as `authorization: Bearer …` metadata");
+}
+
 absl::StatusOr<SessionKind> KindOf(const v1::LoginRequest& request) {
   switch (request.kind()) {
     case v1::CREDENTIAL_KIND_UNSPECIFIED:
@@ -90,12 +95,13 @@ grpc::ServerUnaryReactor* AuthHandlers::Login(grpc::CallbackServerContext* conte
     return reactor;
   }
   login_.Run({.username = request->username(),
-              .password = Secret::CopyOf(request->password()),
+              .password = PasswordOf(request->password()),
               .kind = *kind,
               .audiences = {request->audiences().begin(), request->audiences().end()},
               .scopes = {request->scopes().begin(), request->scopes().end()},
               .include_username = request->include_username(),
-              .deadline = DeadlineOf(*context)},
+              .deadline = DeadlineOf(*context),
+              .is_cancelled = [context] { return context->IsCancelled(); }},
              AnswerWithCredential(std::move(call), response));
   return reactor;
 }
@@ -132,6 +138,25 @@ grpc::ServerUnaryReactor* AuthHandlers::Validate(grpc::CallbackServerContext* co
   } else {
     validate_.Run(std::string(**bearer), deadline, AnswerWithValidation(std::move(call), response));
   }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AuthHandlers::ChangePassword(grpc::CallbackServerContext* context,
+                                                       const v1::ChangePasswordRequest* request,
+                                                       v1::ChangePasswordResponse*) {
+  UnaryCall call(tools_, context, "/watchword.v1.AuthService/ChangePassword");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  const auto bearer = BearerOf(*context);
+  if (!bearer.ok() || !bearer->has_value()) {
+    call.Finish(bearer.ok() ? NobodyChanges() : bearer.status());
+    return reactor;
+  }
+  change_password_.Run(
+      {.bearer = std::string(**bearer),
+       .current_password = PasswordOf(request->current_password()),
+       .new_password = PasswordOf(request->new_password()),
+       .deadline = DeadlineOf(*context)},
+      [call = std::move(call)](const absl::StatusOr<PrincipalRecord>& user) { call.Finish(user.status()); });
   return reactor;
 }
 
