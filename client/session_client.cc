@@ -52,4 +52,9 @@ absl::StatusOr<v1::LogoutResponse> SessionClient::LogoutByRefreshToken(absl::str
   return Call(*stub_, &Stub::Logout, LogoutRequestOf(refresh_token, scope), {timeout_});
 }
 
+absl::StatusOr<v1::ChangePasswordResponse> SessionClient::ChangePassword(absl::string_view bearer,
+                                                                         const v1::ChangePasswordRequest& request) {
+  return Call(*stub_, &Stub::ChangePassword, request, {timeout_, bearer});
+}
+
 }  // namespace watchword

@@ -43,6 +43,10 @@ class SessionClient {
   // Ends the session of a refresh token, or all of its principal's.
   absl::StatusOr<v1::LogoutResponse> LogoutByRefreshToken(absl::string_view refresh_token, const LogoutScope& scope);
 
+  // Changes the password of the user whose credential `bearer` is, which ends all of the user's sessions.
+  absl::StatusOr<v1::ChangePasswordResponse> ChangePassword(absl::string_view bearer,
+                                                            const v1::ChangePasswordRequest& request);
+
  private:
   const std::unique_ptr<v1::AuthService::StubInterface> stub_;
   const absl::Duration timeout_;

@@ -21,6 +21,7 @@
 #include "server/ops/ops_server.h"
 #include "server/service/accounts.h"
 #include "server/service/bootstrap.h"
+#include "server/service/change_password.h"
 #include "server/service/environment.h"
 #include "server/service/feed.h"
 #include "server/service/janitor.h"
@@ -155,6 +156,7 @@ struct Application::Parts {
   std::optional<RefreshCommand> refresh;
   std::optional<ValidateQuery> validate;
   std::optional<LogoutCommand> logout;
+  std::optional<ChangePasswordCommand> change_password;
   std::optional<Accounts> accounts;
   std::optional<Sessions> sessions;
   std::optional<AuthHandlers> auth_handlers;
@@ -195,14 +197,16 @@ absl::Status Application::Parts::OpenSecrets() {
   keys = *std::move(ring);
 
   absl::StatusOr<PasswordHasher> made =
-      PasswordHasher::Create({.memory_kib = config.hash_memory_kib, .passes = config.hash_passes}, random);
+      PasswordHasher::Create({.memory_kib = config.hash_memory_kib, .passes = config.hash_passes}, random,
+                             size_t{config.hash_budget_kib} * 1024);
   if (!made.ok()) return made.status();
   hasher.emplace(*std::move(made));
   if (!config.bootstrap_admin.has_value()) return absl::OkStatus();
   return EnsureAdministrator({.username = *config.bootstrap_admin,
                               .password_file = config.bootstrap_admin_password_file,
                               .generated_password_file = absl::StrCat(config.data_dir, "/bootstrap-admin-password"),
-                              .password_min_characters = config.password_min_length},
+                              .password_min_characters = config.password_min_length,
+                              .issuer = config.issuer},
                              store->users(), *hasher, clock, random, log);
 }
 
@@ -210,8 +214,12 @@ absl::Status Application::Parts::StartServices() {
   store_executor = std::make_unique<Executor>(
       Executor::Options{.name = "store", .threads = config.store_threads, .queue_capacity = config.store_queue});
   // Hashing takes all the processor it is given: it yields to everything else.
-  hash_executor = std::make_unique<Executor>(Executor::Options{
-      .name = "hash", .threads = config.hash_threads, .queue_capacity = config.hash_queue, .nice = 10});
+  hash_executor = std::make_unique<Executor>(Executor::Options{.name = "hash",
+                                                               .threads = config.hash_threads,
+                                                               .queue_capacity = config.hash_queue,
+                                                               .nice = 10,
+                                                               .budget = size_t{config.hash_budget_kib} * 1024,
+                                                               .max_wait = config.hash_max_wait});
   absl::StatusOr<KeySet> public_keys = KeySet::FromJwks(keys->public_jwks());
   if (!public_keys.ok()) return public_keys.status();
   trust.SetKeys(*std::move(public_keys));
@@ -244,6 +252,7 @@ absl::Status Application::Parts::StartServices() {
   refresh.emplace(*environment);
   validate.emplace(*environment, *session_cache);
   logout.emplace(*environment);
+  change_password.emplace(*environment, *validate);
   accounts.emplace(*environment);
   sessions.emplace(*environment);
   const RpcTools tools{.clock = clock,
@@ -258,7 +267,7 @@ absl::Status Application::Parts::StartServices() {
                              const auto caller = Caller::From(context, *gate);
                              return caller.ok() ? RpcCaller{caller->subject(), caller->session_id()} : RpcCaller();
                            }};
-  auth_handlers.emplace(*login, *refresh, *validate, *logout, tools);
+  auth_handlers.emplace(*login, *refresh, *validate, *logout, *change_password, tools);
   admin_handlers.emplace(*environment, *accounts, *sessions, tools);
   trust_handlers.emplace(*environment, tools);
   janitor.emplace(*environment, *session_cache);
@@ -325,6 +334,8 @@ void Application::Parts::AddMetrics() {
                    [] { return static_cast<double>(ResidentBytes()); });
   metrics.AddGauge("watchword_hash_queue_length", "Logins that wait for their password to be hashed",
                    [this] { return static_cast<double>(hash_executor->queued()); });
+  metrics.AddGauge("watchword_hash_seconds", "How long a password takes to be hashed lately, on average",
+                   [this] { return absl::ToDoubleSeconds(hash_executor->average()); });
   metrics.AddGauge("watchword_store_queue_length", "Store calls that wait for a thread",
                    [this] { return static_cast<double>(store_executor->queued()); });
   metrics.AddGauge("watchword_feed_verifiers", "Verifiers on the trust feed of this server",

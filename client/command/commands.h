@@ -31,8 +31,10 @@ inline void OnParsed(CLI::App* command, Action& chosen, absl::StatusOr<ExitCode>
 
 // Each adds a group of subcommands to `app`. `chosen` must outlive it.
 void AddLoginCommands(CLI::App& app, Action& chosen);     // login, token, refresh, logout
+void AddPasswordCommands(CLI::App& app, Action& chosen);  // password, calibrate-hash
 void AddIdentityCommands(CLI::App& app, Action& chosen);  // whoami, validate
 void AddUserCommands(CLI::App& app, Action& chosen);      // user …
+void AddImportCommand(CLI::App& users, Action& chosen);   // user import
 void AddSessionCommands(CLI::App& app, Action& chosen);   // session …, key …
 void AddServiceCommands(CLI::App& app, Action& chosen);   // service-account …, rules
 void AddCheckCommands(CLI::App& app, Action& chosen);     // health, verify

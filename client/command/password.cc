@@ -11,6 +11,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "client/command/output.h"
 
 namespace watchword {
@@ -88,6 +89,29 @@ absl::StatusOr<Secret> Checked(Secret password) {
   return password;
 }
 
+// Into memory that can be wiped, unlike a stream's own strings.
+std::string ReadAtMost(std::istream& in, size_t size) {
+  std::string text(size, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(in.gcount()));
+  return text;
+}
+
+absl::StatusOr<PasswordChange> ReadPasswordChange(std::istream& in) {
+  const Secret both(ReadAtMost(in, 2 * kMaxPasswordSize + 3));
+  absl::string_view text = both.Reveal();
+  absl::ConsumeSuffix(&text, "\n");
+  const size_t end = text.find('\n');
+  if (end == absl::string_view::npos) {
+    return absl::InvalidArgumentError("standard input must hold two lines: the current password and the new one");
+  }
+  auto current = Checked(Secret::CopyOf(text.substr(0, end)));
+  if (!current.ok()) return current.status();
+  auto wanted = Checked(Secret::CopyOf(text.substr(end + 1)));
+  if (!wanted.ok()) return wanted.status();
+  return PasswordChange{*std::move(current), *std::move(wanted)};
+}
+
 }  // namespace
 
 PasswordPrompt& TerminalPrompt() {
@@ -96,9 +120,7 @@ PasswordPrompt& TerminalPrompt() {
 }
 
 absl::StatusOr<Secret> ReadPassword(std::istream& in) {
-  std::string text(kMaxPasswordSize + 2, '\0');  // with a newline, and one more to see that there is more
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(in.gcount()));
+  std::string text = ReadAtMost(in, kMaxPasswordSize + 2);  // with a newline, and one more to see that there is more
   if (!text.empty() && text.back() == '\n') text.pop_back();
   return Checked(Secret(std::move(text)));
 }
@@ -114,6 +136,16 @@ absl::StatusOr<Secret> GetPassword(bool from_stream, bool confirm, const std::st
     if (again->Reveal() != password->Reveal()) return absl::InvalidArgumentError("the two passwords differ");
   }
   return Checked(*std::move(password));
+}
+
+absl::StatusOr<PasswordChange> GetPasswordChange(bool from_stream, const std::string& username, std::istream& in,
+                                                 PasswordPrompt& prompt) {
+  if (from_stream) return ReadPasswordChange(in);
+  auto current = GetPassword(false, /*confirm=*/false, username, in, prompt);
+  if (!current.ok()) return current.status();
+  auto wanted = GetPassword(false, /*confirm=*/true, username, in, prompt);
+  if (!wanted.ok()) return wanted.status();
+  return PasswordChange{*std::move(current), *std::move(wanted)};
 }
 
 }  // namespace watchword

@@ -29,4 +29,15 @@ absl::StatusOr<Secret> ReadPassword(std::istream& in);
 absl::StatusOr<Secret> GetPassword(bool from_stream, bool confirm, const std::string& username, std::istream& in,
                                    PasswordPrompt& prompt);
 
+// A user's password, and what it shall become.
+struct PasswordChange {
+  Secret current;
+  Secret wanted;
+};
+
+// Two lines of `in` if `from_stream`, the current password and the new one; else by asking, for the new one twice. The
+// errors of GetPassword.
+absl::StatusOr<PasswordChange> GetPasswordChange(bool from_stream, const std::string& username, std::istream& in,
+                                                 PasswordPrompt& prompt);
+
 }  // namespace watchword

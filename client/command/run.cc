@@ -119,8 +119,8 @@ int RunCommand(const std::vector<std::string>& arguments, const Environment& env
   app.fallthrough();  // so that global options may also stand behind a subcommand
   app.set_version_flag("--version", "watchword " WATCHWORD_VERSION);
   AddGlobalOptions(app, context.options());
-  for (const auto add : {AddLoginCommands, AddIdentityCommands, AddUserCommands, AddServiceCommands, AddSessionCommands,
-                         AddCheckCommands}) {
+  for (const auto add : {AddLoginCommands, AddPasswordCommands, AddIdentityCommands, AddUserCommands,
+                         AddServiceCommands, AddSessionCommands, AddCheckCommands}) {
     add(app, chosen);
   }
   app.footer("Exit codes: 0 done, 1 wrong usage or a local problem, 2 server or network, 3 refused, 4 not logged in.");

@@ -105,6 +105,7 @@ void AddUserCommands(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<UserOptions>();
   CLI::App* add = AddUserCommand(group, chosen, options, "add", "Add a user", Add);
   add->add_option("--scope", options->scopes, "A scope its credentials may carry; repeatable")->allow_extra_args(false);
+  AddImportCommand(group, chosen);
   OnParsed(group.add_subcommand("list", "List all users"), chosen, List);
   CLI::App* passwd =
       AddUserCommand(group, chosen, options, "passwd", "Set a user's password and end its sessions", SetPassword);

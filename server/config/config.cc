@@ -27,6 +27,8 @@ constexpr absl::Duration kMaxSessionLifetime = absl::Hours(24 * 366);
 constexpr int64_t kMaxThreads = 256;
 constexpr int64_t kMaxQueue = 100'000;
 constexpr int64_t kMaxRate = 1'000'000;
+constexpr uint64_t kLeastHashBudgetKib = 256 * 1024;
+constexpr uint32_t kMaxHashBudgetGib = 1024;
 
 // Turns the texts into values. Remembers the first error and goes on, so that each check is one line.
 class Checker {
@@ -236,6 +238,15 @@ void CheckResources(Checker& check, Config& config) {
   config.hash_passes = static_cast<uint32_t>(check.Number("hash-passes", 1, 64));
   config.hash_threads = check.Count("hash-threads", kMaxThreads);
   config.hash_queue = check.Count("hash-queue", kMaxQueue);
+  config.hash_max_wait = check.Time("hash-max-wait", absl::Milliseconds(10), absl::Minutes(1));
+  // More than the least, so that the hashes of other systems, which may take more, can be imported.
+  const uint64_t for_all = uint64_t{config.hash_memory_kib} * config.hash_threads;
+  check.SetDefault("hash-budget", absl::StrCat(std::max<uint64_t>(kLeastHashBudgetKib, for_all), "KiB"));
+  config.hash_budget_kib = check.Take("hash-budget", ParseMemorySetting(check.Text("hash-budget"), kMaxHashBudgetGib));
+  if (config.hash_budget_kib < config.hash_memory_kib) {
+    check.FailAt("hash-budget", check.Text("hash-budget"),
+                 absl::StrCat("must not be less than --hash-memory, ", check.Text("hash-memory")));
+  }
   config.store_threads = check.Count("store-threads", kMaxThreads);
   // One for each thread that uses the store: the executor's, and those that follow the log, tell the other servers, and
   // keep house. So nobody waits for one.

@@ -55,6 +55,8 @@ struct Config {
   uint32_t hash_memory_kib = 0;
   uint32_t hash_passes = 0;
   size_t hash_threads = 0, hash_queue = 0;
+  uint32_t hash_budget_kib = 0;  // at least hash_memory_kib
+  absl::Duration hash_max_wait;
   size_t store_threads = 0, store_queue = 0;
 
   Severity log_level = Severity::kInfo;

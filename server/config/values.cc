@@ -14,7 +14,6 @@ namespace watchword {
 namespace {
 
 constexpr int64_t kLeastMemoryKib = 8 << 10;
-constexpr int64_t kMostMemoryKib = 1 << 20;
 constexpr size_t kMaxIssuerSize = 255;
 
 absl::Status Wrong(absl::string_view what) { return absl::InvalidArgumentError(what); }
@@ -52,7 +51,7 @@ absl::StatusOr<bool> ParseSwitchSetting(absl::string_view text) {
   return Wrong("must be true or false");
 }
 
-absl::StatusOr<uint32_t> ParseMemorySetting(absl::string_view text) {
+absl::StatusOr<uint32_t> ParseMemorySetting(absl::string_view text, uint32_t most_gib) {
   int64_t unit = 1;
   if (absl::ConsumeSuffix(&text, "MiB")) {
     unit = 1 << 10;
@@ -62,8 +61,11 @@ absl::StatusOr<uint32_t> ParseMemorySetting(absl::string_view text) {
     absl::ConsumeSuffix(&text, "KiB");
   }
   int64_t number = 0;
-  const bool fits = ParseDigits(text, number) && number <= kMostMemoryKib / unit && number * unit >= kLeastMemoryKib;
-  if (!fits) return Wrong("must be a size from 8MiB to 1GiB, such as 19MiB, or a number of KiB");
+  const bool fits =
+      ParseDigits(text, number) && number <= (int64_t{most_gib} << 20) / unit && number * unit >= kLeastMemoryKib;
+  if (!fits) {
+    return Wrong(absl::StrCat("must be a size from 8MiB to ", most_gib, "GiB, such as 19MiB, or a number of KiB"));
+  }
   return static_cast<uint32_t>(number * unit);
 }
 

@@ -22,8 +22,8 @@ absl::StatusOr<int64_t> ParseNumberSetting(absl::string_view text, int64_t least
 // "true" or "false".
 absl::StatusOr<bool> ParseSwitchSetting(absl::string_view text);
 
-// A size in KiB: "19MiB", "1GiB", "19456KiB" or "19456". 8 MiB to 1 GiB.
-absl::StatusOr<uint32_t> ParseMemorySetting(absl::string_view text);
+// A size in KiB: "19MiB", "1GiB", "19456KiB" or "19456". 8 MiB to `most_gib` GiB, which is at most 1024.
+absl::StatusOr<uint32_t> ParseMemorySetting(absl::string_view text, uint32_t most_gib = 1);
 
 // "HOST:PORT"; an IPv6 address stands in brackets.
 absl::StatusOr<HostPort> ParseHostPort(absl::string_view text);

@@ -3,93 +3,20 @@
 #include <sodium.h>
 
 #include <algorithm>
-#include <optional>
+#include <array>
+#include <ctime>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "absl/types/span.h"
-#include "watchword/base/base64url.h"
+#include "server/crypto/password_argon2.h"
+#include "server/crypto/password_formats.h"
 
 namespace watchword {
 namespace {
 
-constexpr size_t kSaltSize = 16;
-constexpr size_t kHashSize = 32;
 constexpr uint32_t kMinMemoryKib = 8 * 1024;
-constexpr uint32_t kMaxMemoryKib = 1024 * 1024;
-constexpr uint32_t kMaxPasses = 64;
-static_assert(kSaltSize == crypto_pwhash_argon2id_SALTBYTES);
-
-struct Phc {
-  PasswordHasher::Cost cost;
-  std::string salt;
-  std::string hash;
-};
-
-// PHC strings use the standard alphabet without padding.
-std::string Encode(absl::string_view bytes) {
-  std::string text = Base64UrlEncode(bytes);
-  std::replace(text.begin(), text.end(), '-', '+');
-  std::replace(text.begin(), text.end(), '_', '/');
-  return text;
-}
-
-// `size` bytes, or nothing. Decodes nothing that is longer.
-std::optional<std::string> Decode(absl::string_view text, size_t size) {
-  if (text.size() != (size * 4 + 2) / 3 || text.find_first_of("-_") != absl::string_view::npos) return std::nullopt;
-  std::string url(text);
-  std::replace(url.begin(), url.end(), '+', '-');
-  std::replace(url.begin(), url.end(), '/', '_');
-  auto bytes = Base64UrlDecode(url);
-  if (!bytes.ok()) return std::nullopt;
-  return *std::move(bytes);
-}
-
-// Takes a decimal number of at most `max`, as the PHC format writes it, off the front.
-bool ConsumeNumber(absl::string_view* text, uint32_t max, uint32_t* number) {
-  const size_t size = std::min(text->find_first_not_of("0123456789"), text->size());
-  const absl::string_view digits = text->substr(0, size);
-  if (digits.empty() || digits[0] == '0' || !absl::SimpleAtoi(digits, number) || *number > max) return false;
-  text->remove_prefix(size);
-  return true;
-}
-
-// Exactly the form that Format writes; lanes other than one are beyond libsodium.
-std::optional<Phc> Parse(absl::string_view text) {
-  Phc phc;
-  if (!absl::ConsumePrefix(&text, "$argon2id$v=19$m=") || !ConsumeNumber(&text, kMaxMemoryKib, &phc.cost.memory_kib) ||
-      !absl::ConsumePrefix(&text, ",t=") || !ConsumeNumber(&text, kMaxPasses, &phc.cost.passes) ||
-      !absl::ConsumePrefix(&text, ",p=1$")) {
-    return std::nullopt;
-  }
-  constexpr uint32_t kLeastMemoryKib = crypto_pwhash_argon2id_MEMLIMIT_MIN / 1024;
-  const size_t dollar = text.find('$');
-  if (phc.cost.memory_kib < kLeastMemoryKib || dollar == absl::string_view::npos) return std::nullopt;
-  auto salt = Decode(text.substr(0, dollar), kSaltSize);
-  auto hash = Decode(text.substr(dollar + 1), kHashSize);
-  if (!salt || !hash) return std::nullopt;
-  phc.salt = *std::move(salt);
-  phc.hash = *std::move(hash);
-  return phc;
-}
-
-std::string Format(const PasswordHasher::Cost& cost, absl::string_view salt, absl::string_view hash) {
-  return absl::StrCat("$argon2id$v=19$m=", cost.memory_kib, ",t=", cost.passes, ",p=1$", Encode(salt), "$",
-                      Encode(hash));
-}
-
-absl::StatusOr<Secret> Argon2id(const Secret& password, absl::string_view salt, const PasswordHasher::Cost& cost) {
-  std::string hash(kHashSize, '\0');
-  const absl::string_view bytes = password.Reveal();
-  const int result =
-      crypto_pwhash_argon2id(reinterpret_cast<unsigned char*>(hash.data()), hash.size(), bytes.data(), bytes.size(),
-                             reinterpret_cast<const unsigned char*>(salt.data()), cost.passes,
-                             size_t{cost.memory_kib} * 1024, crypto_pwhash_argon2id_ALG_ARGON2ID13);
-  if (result != 0) return absl::ResourceExhaustedError("not enough memory to hash a password");
-  return Secret(std::move(hash));
-}
+constexpr size_t kMaxStoredSize = 255;  // what the stores keep
 
 absl::StatusOr<Secret> RandomBytes(size_t size, RandomSource& random) {
   std::string bytes(size, '\0');
@@ -99,45 +26,98 @@ absl::StatusOr<Secret> RandomBytes(size_t size, RandomSource& random) {
   return Secret(std::move(bytes));
 }
 
+ParsedHash Parse(absl::string_view stored, size_t max_memory) {
+  if (stored.size() > kMaxStoredSize) return absl::FailedPreconditionError("the password hash has more than 255 bytes");
+  std::optional<ParsedHash> parsed;
+  if (auto argon2 = Argon2Hash::Parse(stored); argon2.has_value()) {
+    parsed = argon2->ok() ? ParsedHash(std::make_unique<Argon2Hash>(**std::move(argon2))) : argon2->status();
+  }
+  if (!parsed) parsed = ParseCryptHash(stored);
+  if (!parsed) parsed = ParseKdfHash(stored);
+  if (!parsed) return absl::FailedPreconditionError("the password hash is of no scheme that is known here");
+  if (parsed->ok() && (**parsed)->memory() > max_memory) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the password hash takes ", (**parsed)->memory(), " bytes of memory, more than is allowed"));
+  }
+  return *std::move(parsed);
+}
+
+// Of this thread: how long it was kept waiting is not its doing, and befalls all hashes alike.
+int64_t ProcessorTime() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+// Computes something that nobody wants, in steps that are short against any hash.
+void IdleUntil(int64_t processor_time) {
+  std::array<unsigned char, 4096> block{};
+  while (ProcessorTime() < processor_time) {
+    crypto_generichash(block.data(), crypto_generichash_BYTES, block.data(), block.size(), nullptr, 0);
+  }
+}
+
 }  // namespace
 
-absl::StatusOr<PasswordHasher> PasswordHasher::Create(Cost cost, RandomSource& random) {
+absl::StatusOr<PasswordHasher> PasswordHasher::Create(Cost cost, RandomSource& random, size_t max_memory) {
   static const int initialized = sodium_init();
   if (initialized < 0) return absl::InternalError("libsodium cannot start");
-  if (cost.memory_kib < kMinMemoryKib || cost.memory_kib > kMaxMemoryKib) {
+  if (cost.memory_kib < kMinMemoryKib || cost.memory_kib > Argon2Hash::kMaxMemoryKib) {
     return absl::InvalidArgumentError("the memory for hashing a password must be 8 MiB to 1 GiB");
   }
-  if (cost.passes < 1 || cost.passes > kMaxPasses) {
+  if (cost.passes < 1 || cost.passes > Argon2Hash::kMaxPasses) {
     return absl::InvalidArgumentError("the passes for hashing a password must be 1 to 64");
   }
-  PasswordHasher hasher(cost, random);
-  const auto nobodys_password = RandomBytes(kHashSize, random);
+  if (uint64_t{cost.memory_kib} * cost.passes > Argon2Hash::kMaxWorkKib) {
+    return absl::InvalidArgumentError("hashing a password must be at most 4 GiB × passes");
+  }
+  PasswordHasher hasher(cost, random, max_memory);
+  if (hasher.memory() > max_memory) {
+    return absl::InvalidArgumentError("the memory for hashing a password is more than the budget for all");
+  }
+  const auto nobodys_password = RandomBytes(Argon2Hash::kOwnHashSize, random);
   if (!nobodys_password.ok()) return nobodys_password.status();
   auto dummy_hash = hasher.Hash(*nobodys_password);
   if (!dummy_hash.ok()) return dummy_hash.status();
   hasher.dummy_hash_ = *std::move(dummy_hash);
+  if (auto measured = hasher.Verify(*nobodys_password, hasher.dummy_hash_); !measured.ok()) return measured.status();
   return hasher;
 }
 
 absl::StatusOr<std::string> PasswordHasher::Hash(const Secret& password) const {
-  const auto salt = RandomBytes(kSaltSize, *random_);
+  const auto salt = RandomBytes(Argon2Hash::kOwnSaltSize, *random_);
   if (!salt.ok()) return salt.status();
-  const auto hash = Argon2id(password, salt->Reveal(), cost_);
-  if (!hash.ok()) return hash.status();
-  return Format(cost_, salt->Reveal(), hash->Reveal());
+  return Argon2Hash::Make(password, salt->Reveal(), {.memory_kib = cost_.memory_kib, .passes = cost_.passes});
 }
 
-absl::StatusOr<bool> PasswordHasher::Verify(const Secret& password, absl::string_view phc) const {
-  const auto expected = Parse(phc);
-  if (!expected) return absl::FailedPreconditionError("a stored password hash is not one that this server makes");
-  const auto hash = Argon2id(password, expected->salt, expected->cost);
-  if (!hash.ok()) return hash.status();
-  return EqualInConstantTime(hash->Reveal(), expected->hash);
+absl::StatusOr<bool> PasswordHasher::Verify(const Secret& password, absl::string_view stored) const {
+  const ParsedHash parsed = Parse(stored, max_memory_);
+  if (!parsed.ok()) return parsed.status();
+  const int64_t began = ProcessorTime();
+  absl::StatusOr<bool> right = (*parsed)->Matches(password);
+  if (!right.ok()) return right;
+  const auto* argon2 = dynamic_cast<const Argon2Hash*>(parsed->get());
+  if (argon2 != nullptr && argon2->is_own_form() && argon2->cost().memory_kib == cost_.memory_kib &&
+      argon2->cost().passes == cost_.passes) {
+    live_time_->store(ProcessorTime() - began, std::memory_order_relaxed);
+  } else {
+    IdleUntil(began + live_time_->load(std::memory_order_relaxed));
+  }
+  return right;
 }
 
-bool PasswordHasher::NeedsRehash(absl::string_view phc) const {
-  const auto parsed = Parse(phc);
-  return parsed && (parsed->cost.memory_kib < cost_.memory_kib || parsed->cost.passes < cost_.passes);
+absl::Status PasswordHasher::CheckStored(absl::string_view stored) const { return Parse(stored, max_memory_).status(); }
+
+size_t PasswordHasher::MemoryFor(absl::string_view stored) const {
+  const ParsedHash parsed = Parse(stored, max_memory_);
+  return parsed.ok() ? std::max((*parsed)->memory(), memory()) : memory();
+}
+
+bool PasswordHasher::NeedsRehash(absl::string_view stored) const {
+  const auto argon2 = Argon2Hash::Parse(stored);
+  if (!argon2.has_value() || !argon2->ok() || !(*argon2)->is_own_form()) return CheckStored(stored).ok();
+  const Argon2Cost& cost = (*argon2)->cost();
+  return cost.memory_kib < cost_.memory_kib || cost.passes < cost_.passes;
 }
 
 }  // namespace watchword

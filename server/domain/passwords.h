@@ -18,4 +18,11 @@ absl::StatusOr<Secret> CanonicalPassword(absl::string_view password);
 // characters (code points).
 absl::Status CheckNewPassword(const Secret& canonical, size_t min_characters);
 
+// Whether somebody who tries the likeliest passwords first would find it soon: INVALID_ARGUMENT if it is, or is put
+// together from, common passwords, words, names, dates, rows of keys, repetitions, and the names of the user and of the
+// service, of which guessers think too (NIST SP 800-63B-4 section 3.1.1.2). `username` is canonical, `issuer` the URL
+// of the server. Passwords of many characters that are hard to guess pass, whatever kinds of characters they have.
+// Judges the first 100 bytes and takes at most some tens of milliseconds: for the hashing executor.
+absl::Status CheckNotCommon(const Secret& canonical, absl::string_view username, absl::string_view issuer);
+
 }  // namespace watchword

@@ -5,10 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/domain/names.h"
-#include "server/domain/passwords.h"
 #include "server/service/errors.h"
 #include "server/service/feed.h"
 #include "server/service/on_executor.h"
+#include "server/service/password_check.h"
 #include "watchword/base/reason.h"
 #include "watchword/token/opaque_token.h"
 
@@ -24,15 +24,6 @@ absl::StatusOr<std::string> CheckUsername(absl::string_view username) {
   return name;
 }
 
-absl::StatusOr<Secret> CheckPassword(const Settings& settings, const Secret& password) {
-  absl::StatusOr<Secret> canonical = CanonicalPassword(password.Reveal());
-  if (!canonical.ok()) return InvalidField("password", canonical.status().message());
-  if (auto status = CheckNewPassword(*canonical, settings.password_min_characters); !status.ok()) {
-    return InvalidField("password", status.message());
-  }
-  return canonical;
-}
-
 absl::Status CheckScopes(const std::vector<std::string>& scopes) {
   if (scopes.size() > kMaxScopes) return InvalidField("scopes", absl::StrCat("must be at most ", kMaxScopes));
   for (const std::string& scope : scopes) {
@@ -45,25 +36,35 @@ absl::Status NoSuchUser(absl::string_view name) {
   return ErrorWithReason(absl::StatusCode::kNotFound, kUserNotFound, absl::StrCat("there is no user ", name));
 }
 
-// Hashes on the hash executor, then goes on with `then(hash)` on the store executor.
-template <typename Then>
-void HashThen(const Environment& environment, Secret password, absl::Time deadline, Then then,
-              Done<PrincipalRecord> done) {
+// Has `hash()` make a hash on the hash executor, then goes on with `then(hash)` on the store executor.
+template <typename Hash, typename Then>
+void HashThen(const Environment& environment, Hash hash, absl::Time deadline, Then then, Done<PrincipalRecord> done) {
   OnExecutor<std::string>(
-      environment.hash_executor, deadline,
-      [&environment, password = std::move(password)] { return environment.hasher.Hash(password); },
+      environment.hash_executor, deadline, std::move(hash),
       [&environment, deadline, then = std::move(then),
-       done = std::move(done)](absl::StatusOr<std::string> hash) mutable {
-        if (!hash.ok()) return done(NotDone(hash.status()));
+       done = std::move(done)](absl::StatusOr<std::string> made) mutable {
+        if (!made.ok()) return done(NotDone(made.status()));
         OnExecutor<PrincipalRecord>(
             environment.store_executor, deadline,
-            [then = std::move(then), hash = *std::move(hash)]() mutable { return then(std::move(hash)); },
+            [then = std::move(then), made = *std::move(made)]() mutable { return then(std::move(made)); },
             std::move(done));
-      });
+      },
+      environment.hasher.memory());
+}
+
+// The work of hashing a password that somebody has thought up, or a secret that was generated.
+auto HashingPassword(const Environment& environment, Secret password, std::string username) {
+  return [&environment, password = std::move(password), username = std::move(username)] {
+    return HashNewPassword(environment, password, username, "password");
+  };
+}
+auto HashingSecret(const Environment& environment, absl::string_view secret) {
+  return [&environment, secret = Secret::CopyOf(secret)] { return environment.hasher.Hash(secret); };
 }
 
 absl::StatusOr<PrincipalRecord> CreatePrincipal(const Environment& environment, PrincipalKind kind, std::string name,
-                                                std::vector<std::string> scopes, std::string hash) {
+                                                std::vector<std::string> scopes, std::string hash,
+                                                bool disabled = false) {
   const absl::Time now = absl::FromUnixMicros(absl::ToUnixMicros(environment.clock.Now()));  // as stored
   absl::StatusOr<Uuid> id = Uuid::NewV7(now, environment.random);
   if (!id.ok()) return id.status();
@@ -72,6 +73,7 @@ absl::StatusOr<PrincipalRecord> CreatePrincipal(const Environment& environment, 
                             .name = std::move(name),
                             .password_hash = std::move(hash),
                             .scopes = std::move(scopes),
+                            .disabled = disabled,
                             .created_at = now};
   const absl::Status status = environment.store.users().Create(principal);
   if (status.code() == absl::StatusCode::kAlreadyExists) {
@@ -136,13 +138,31 @@ void Accounts::Create(std::string username, Secret password, std::vector<std::st
                       Done<PrincipalRecord> done) {
   absl::StatusOr<std::string> name = CheckUsername(username);
   if (!name.ok()) return done(name.status());
-  absl::StatusOr<Secret> canonical = CheckPassword(environment_.settings, password);
+  absl::StatusOr<Secret> canonical = CheckPasswordForm(environment_, password, "password");
   if (!canonical.ok()) return done(canonical.status());
   if (auto status = CheckScopes(scopes); !status.ok()) return done(status);
   HashThen(
-      environment_, *std::move(canonical), deadline,
+      environment_, HashingPassword(environment_, *std::move(canonical), *name), deadline,
       [this, name = *std::move(name), scopes = std::move(scopes)](std::string hash) mutable {
         return CreatePrincipal(environment_, PrincipalKind::kUser, std::move(name), std::move(scopes), std::move(hash));
+      },
+      std::move(done));
+}
+
+void Accounts::Import(ImportedUser user, absl::Time deadline, Done<PrincipalRecord> done) {
+  absl::StatusOr<std::string> name = CheckUsername(user.username);
+  if (!name.ok()) return done(name.status());
+  if (auto status = CheckScopes(user.scopes); !status.ok()) return done(status);
+  if (!user.password_hash.empty()) {
+    if (auto status = environment_.hasher.CheckStored(user.password_hash); !status.ok()) {
+      return done(InvalidField("password_hash", status.message()));
+    }
+  }
+  OnExecutor<PrincipalRecord>(
+      environment_.store_executor, deadline,
+      [this, name = *std::move(name), user = std::move(user)]() mutable {
+        return CreatePrincipal(environment_, PrincipalKind::kUser, std::move(name), std::move(user.scopes),
+                               std::move(user.password_hash), user.disabled);
       },
       std::move(done));
 }
@@ -159,11 +179,12 @@ void Accounts::List(std::string after, size_t limit, absl::Time deadline, Done<s
 }
 
 void Accounts::SetPassword(std::string username, Secret password, absl::Time deadline, Done<PrincipalRecord> done) {
-  if (auto name = CheckUsername(username); !name.ok()) return done(name.status());
-  absl::StatusOr<Secret> canonical = CheckPassword(environment_.settings, password);
+  const absl::StatusOr<std::string> name = CheckUsername(username);
+  if (!name.ok()) return done(name.status());
+  absl::StatusOr<Secret> canonical = CheckPasswordForm(environment_, password, "password");
   if (!canonical.ok()) return done(canonical.status());
   HashThen(
-      environment_, *std::move(canonical), deadline,
+      environment_, HashingPassword(environment_, *std::move(canonical), *name), deadline,
       [this, username = std::move(username)](const std::string& hash) {
         return ReplacePassword(environment_, PrincipalKind::kUser, username, hash);
       },
@@ -177,9 +198,9 @@ void Accounts::CreateServiceAccount(std::string name, std::vector<std::string> s
   if (auto status = CheckScopes(scopes); !status.ok()) return done(status);
   absl::StatusOr<std::string> secret = MakeSecret(environment_.random);
   if (!secret.ok()) return done(secret.status());
-  Secret password = Secret::CopyOf(*secret);
+  auto hashing = HashingSecret(environment_, *secret);
   HashThen(
-      environment_, std::move(password), deadline,
+      environment_, std::move(hashing), deadline,
       [this, name = *std::move(canonical), scopes = std::move(scopes)](std::string hash) mutable {
         return CreatePrincipal(environment_, PrincipalKind::kServiceAccount, std::move(name), std::move(scopes),
                                std::move(hash));
@@ -191,9 +212,9 @@ void Accounts::RotateSecret(std::string name, absl::Time deadline, Done<NewSecre
   if (auto canonical = CheckUsername(name); !canonical.ok()) return done(canonical.status());
   absl::StatusOr<std::string> secret = MakeSecret(environment_.random);
   if (!secret.ok()) return done(secret.status());
-  Secret password = Secret::CopyOf(*secret);
+  auto hashing = HashingSecret(environment_, *secret);
   HashThen(
-      environment_, std::move(password), deadline,
+      environment_, std::move(hashing), deadline,
       [this, name = std::move(name)](const std::string& hash) {
         return ReplacePassword(environment_, PrincipalKind::kServiceAccount, name, hash);
       },

@@ -23,6 +23,17 @@ class Accounts {
   void Create(std::string username, Secret password, std::vector<std::string> scopes, absl::Time deadline,
               Done<PrincipalRecord> done);
 
+  // A user from another system.
+  struct ImportedUser {
+    std::string username;
+    std::string password_hash;  // as PasswordHasher::CheckStored takes it; empty: no password, until one is set
+    std::vector<std::string> scopes;
+    bool disabled = false;
+  };
+  // Adds a user with the hash of a password that nobody here knows; it is hashed anew when the user first logs in.
+  // ALREADY_EXISTS (USER_EXISTS).
+  void Import(ImportedUser user, absl::Time deadline, Done<PrincipalRecord> done);
+
   struct NewSecret {
     PrincipalRecord account;
     std::string secret;  // its password, shown this once

@@ -16,6 +16,7 @@ inline constexpr absl::string_view kAuditUserCreated = "user_created";
 inline constexpr absl::string_view kAuditServiceAccountCreated = "service_account_created";
 inline constexpr absl::string_view kAuditSecretRotated = "service_account_secret_rotated";
 inline constexpr absl::string_view kAuditPasswordSet = "password_set";
+inline constexpr absl::string_view kAuditPasswordChanged = "password_changed";
 inline constexpr absl::string_view kAuditUserDisabled = "user_disabled";
 inline constexpr absl::string_view kAuditUserEnabled = "user_enabled";
 inline constexpr absl::string_view kAuditSessionsRevoked = "sessions_revoked";

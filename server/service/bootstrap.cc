@@ -15,14 +15,15 @@ namespace {
 constexpr size_t kGeneratedBytes = 24;  // 32 characters
 constexpr size_t kMaxFileSize = kMaxPasswordSize + 2;
 
-absl::StatusOr<Secret> ReadPassword(const std::string& path, size_t min_characters) {
+absl::StatusOr<Secret> ReadPassword(const std::string& path, const Bootstrap& bootstrap) {
   absl::StatusOr<std::string> line = ReadSecretFile(path, kMaxFileSize);
   if (!line.ok()) return line.status();
   const Secret contents(*std::move(line));
   absl::StatusOr<Secret> password =
       CanonicalPassword(absl::StripSuffix(absl::StripSuffix(contents.Reveal(), "\n"), "\r"));
   absl::Status status = password.status();
-  if (status.ok()) status = CheckNewPassword(*password, min_characters);
+  if (status.ok()) status = CheckNewPassword(*password, bootstrap.password_min_characters);
+  if (status.ok()) status = CheckNotCommon(*password, bootstrap.username, bootstrap.issuer);
   if (!status.ok()) {
     return absl::FailedPreconditionError(absl::StrCat("the password in ", path, " ", status.message()));
   }
@@ -30,7 +31,8 @@ absl::StatusOr<Secret> ReadPassword(const std::string& path, size_t min_characte
 }
 
 // The generated password: written before the account is made, and read back if a start was cut short in between.
-absl::StatusOr<Secret> GeneratePassword(const std::string& path, size_t min_characters, RandomSource& random) {
+absl::StatusOr<Secret> GeneratePassword(const Bootstrap& bootstrap, RandomSource& random) {
+  const std::string& path = bootstrap.generated_password_file;
   std::string bytes(kGeneratedBytes, '\0');
   if (auto status = random.Fill(absl::MakeSpan(reinterpret_cast<uint8_t*>(bytes.data()), bytes.size())); !status.ok()) {
     return status;
@@ -39,7 +41,7 @@ absl::StatusOr<Secret> GeneratePassword(const std::string& path, size_t min_char
   Secret::Wipe(bytes);
   const absl::Status created = CreateSecretFile(path, line.Reveal());
   if (!created.ok() && created.code() != absl::StatusCode::kAlreadyExists) return created;
-  return ReadPassword(path, min_characters);
+  return ReadPassword(path, bootstrap);
 }
 
 }  // namespace
@@ -52,10 +54,9 @@ absl::Status EnsureAdministrator(const Bootstrap& bootstrap, UserStore& users, c
     log.Debug("there are users already; no administrator is made");
     return absl::OkStatus();
   }
-  const absl::StatusOr<Secret> password =
-      bootstrap.password_file.has_value()
-          ? ReadPassword(*bootstrap.password_file, bootstrap.password_min_characters)
-          : GeneratePassword(bootstrap.generated_password_file, bootstrap.password_min_characters, random);
+  const absl::StatusOr<Secret> password = bootstrap.password_file.has_value()
+                                              ? ReadPassword(*bootstrap.password_file, bootstrap)
+                                              : GeneratePassword(bootstrap, random);
   if (!password.ok()) return password.status();
   const absl::StatusOr<std::string> hash = hasher.Hash(*password);
   if (!hash.ok()) return hash.status();

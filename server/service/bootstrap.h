@@ -18,6 +18,7 @@ struct Bootstrap {
   std::optional<std::string> password_file;  // mode 0600, one line; if not given, a password is generated and
   std::string generated_password_file;       // written here, once, with mode 0600
   size_t password_min_characters = 15;
+  std::string issuer;  // whose name is no password
 };
 
 // Makes the administrator if the store has no user yet. If it has, nothing happens: repeating the start is safe, and

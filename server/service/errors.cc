@@ -3,6 +3,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "watchword/base/reason.h"
+#include "watchword/base/retry.h"
 
 namespace watchword {
 namespace {
@@ -29,9 +30,12 @@ std::optional<FieldViolation> FieldViolationOf(const absl::Status& status) {
 
 absl::Status NotDone(const absl::Status& from_executor) {
   switch (from_executor.code()) {
-    case absl::StatusCode::kResourceExhausted:
-      return ErrorWithReason(absl::StatusCode::kResourceExhausted, kOverloaded,
-                             "the server has more work than it can do; try again later");
+    case absl::StatusCode::kResourceExhausted: {
+      const absl::Status overloaded = ErrorWithReason(absl::StatusCode::kResourceExhausted, kOverloaded,
+                                                      "the server has more work than it can do; try again later");
+      const auto delay = RetryDelayOf(from_executor);
+      return delay.has_value() ? WithRetryDelay(overloaded, *delay) : overloaded;
+    }
     case absl::StatusCode::kCancelled:
       return ErrorWithReason(absl::StatusCode::kUnavailable, kShuttingDown, "the server is stopping");
     default:

@@ -10,7 +10,7 @@ namespace watchword {
 
 // The reasons that the use cases give, beside those of token/reasons.h. Stable: programs compare them.
 
-// Wrong password, unknown user or disabled user. UNAUTHENTICATED.
+// Wrong password, unknown user, disabled user, or user without a password. UNAUTHENTICATED.
 inline constexpr absl::string_view kInvalidCredentials = "INVALID_CREDENTIALS";
 // A refresh token was used a second time, after the grace period: its session has been ended. UNAUTHENTICATED.
 inline constexpr absl::string_view kRefreshTokenReused = "REFRESH_TOKEN_REUSED";
@@ -42,7 +42,8 @@ struct FieldViolation {
 // What was given to InvalidField, if the status is from there.
 std::optional<FieldViolation> FieldViolationOf(const absl::Status& status);
 
-// The answer for work that an executor did not do: OVERLOADED, SHUTTING_DOWN or DEADLINE_EXCEEDED.
+// The answer for work that an executor did not do: OVERLOADED (with its RetryDelayOf, if it gave one), SHUTTING_DOWN or
+// DEADLINE_EXCEEDED.
 absl::Status NotDone(const absl::Status& from_executor);
 
 // The answer for an error of a store that is not the caller's doing. UNAVAILABLE becomes STORE_UNAVAILABLE.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -20,29 +19,34 @@ namespace {
 constexpr size_t kMaxAudiences = 8;
 constexpr size_t kMaxScopes = 32;
 
-absl::Status Refused() {
-  return ErrorWithReason(absl::StatusCode::kUnauthenticated, kInvalidCredentials, "wrong user name or password");
-}
-
-// One login on its way through the executors: looks up, hashes, creates, one after the other, so it is never touched by
-// two threads at a time.
+// One login on its way through the executors: has the password checked, then creates, so it is never touched by two
+// threads at a time.
 class Login : public std::enable_shared_from_this<Login> {
  public:
-  Login(const Environment& environment, LoginCommand::Request request, Done<IssuedCredential> done)
-      : environment_(environment), request_(std::move(request)), done_(std::move(done)) {}
+  Login(const Environment& environment, const PasswordCheck& passwords, LoginCommand::Request request,
+        Done<IssuedCredential> done)
+      : environment_(environment), passwords_(passwords), request_(std::move(request)), done_(std::move(done)) {}
 
   void Start() {
     if (auto status = CheckRequest(); !status.ok()) return Finish(status);
-    OnExecutor(environment_.store_executor, &Login::LookUp);
+    PasswordCheck::Attempt attempt{.username = name_,
+                                   .password = std::move(request_.password),
+                                   .deadline = request_.deadline,
+                                   .is_cancelled = std::move(request_.is_cancelled)};
+    passwords_.Run(std::move(attempt), [self = shared_from_this()](absl::StatusOr<PasswordCheck::Proof> proof) {
+      if (!proof.ok()) return self->Finish(proof.status());
+      self->proof_ = *std::move(proof);
+      self->GoOnToSession();
+    });
   }
 
  private:
-  void OnExecutor(Executor& executor, void (Login::*step)()) {
-    auto self = shared_from_this();
-    const absl::Status queued = executor.Submit(request_.deadline, [self, step](const absl::Status& status) {
-      if (!status.ok()) return self->Finish(NotDone(status));
-      ((*self).*step)();
-    });
+  void GoOnToSession() {
+    const absl::Status queued =
+        environment_.store_executor.Submit(request_.deadline, [self = shared_from_this()](const absl::Status& status) {
+          if (!status.ok()) return self->Finish(NotDone(status));
+          self->BeginSession();
+        });
     if (!queued.ok()) Finish(NotDone(queued));
   }
 
@@ -80,62 +84,18 @@ class Login : public std::enable_shared_from_this<Login> {
     return absl::OkStatus();
   }
 
-  void LookUp() {
-    absl::StatusOr<PrincipalRecord> found = environment_.store.users().FindByName(name_);
-    if (found.ok()) {
-      principal_ = *std::move(found);
-    } else if (found.status().code() != absl::StatusCode::kNotFound) {
-      return Finish(StoreFailed(found.status()));
-    }
-    OnExecutor(environment_.hash_executor, &Login::CheckPassword);
-  }
-
-  void CheckPassword() {
-    absl::StatusOr<bool> right = IsPasswordRight();
-    if (!right.ok()) return Finish(NotDone(right.status()));
-    if (!*right || principal_->disabled) return Finish(WithAuditNote(Refused(), WhyRefused()));
-    if (environment_.hasher.NeedsRehash(principal_->password_hash)) {
-      if (auto hash = environment_.hasher.Hash(password_); hash.ok()) new_hash_ = *std::move(hash);
-    }
-    OnExecutor(environment_.store_executor, &Login::BeginSession);
-  }
-
-  AuditNote WhyRefused() const {
-    if (!principal_.has_value()) return {.cause = "unknown_user"};
-    return {.target = {.subject = principal_->id.ToString(), .username = principal_->name},
-            .cause = principal_->disabled ? "disabled" : "wrong_password"};
-  }
-
-  // Does one full hash whatever the case.
-  absl::StatusOr<bool> IsPasswordRight() {
-    const PasswordHasher& hasher = environment_.hasher;
-    absl::StatusOr<Secret> password = CanonicalPassword(request_.password.Reveal());
-    const bool well_formed = password.ok();
-    password_ = well_formed ? *std::move(password) : Secret::CopyOf(request_.password.Reveal());
-    if (principal_.has_value()) {
-      absl::StatusOr<bool> right = hasher.Verify(password_, principal_->password_hash);
-      if (right.ok()) return *right && well_formed;
-      if (right.status().code() != absl::StatusCode::kFailedPrecondition) return right;
-      environment_.log.Error("the stored password hash of a user is damaged; the user cannot log in",
-                             {{"user", name_}, {"error", std::string(right.status().message())}});
-    }
-    absl::StatusOr<bool> dummy = hasher.Verify(password_, hasher.dummy_hash());
-    if (!dummy.ok()) return dummy;
-    return false;
-  }
-
   void BeginSession() {
     if (auto status = GrantScopes(); !status.ok()) return Finish(status);
     const absl::Time now = environment_.clock.Now();
     absl::StatusOr<IssuedCredential> issued = CreateSession(now);
     if (issued.status().code() == absl::StatusCode::kAborted) {
       // All sessions were ended while this one was being made, or by a server whose clock is ahead.
-      absl::StatusOr<PrincipalRecord> fresh = environment_.store.users().Find(principal_->id);
+      absl::StatusOr<PrincipalRecord> fresh = environment_.store.users().Find(proof_.principal.id);
       if (!fresh.ok()) return Finish(StoreFailed(fresh.status()));
-      principal_->sessions_revoked_until = fresh->sessions_revoked_until;
+      proof_.principal.sessions_revoked_until = fresh->sessions_revoked_until;
       issued = CreateSession(now);
     }
-    if (issued.status().code() == absl::StatusCode::kFailedPrecondition) return Finish(Refused());
+    if (issued.status().code() == absl::StatusCode::kFailedPrecondition) return Finish(PasswordCheck::Refused());
     if (!issued.ok()) return Finish(StoreFailed(issued.status()));
     Rehash();
     environment_.log.Info("login", {{"user", name_}, {"session", issued->session_id}});
@@ -144,12 +104,13 @@ class Login : public std::enable_shared_from_this<Login> {
 
   absl::Status GrantScopes() {
     for (const std::string& scope : request_.scopes) {
-      if (std::find(principal_->scopes.begin(), principal_->scopes.end(), scope) == principal_->scopes.end()) {
+      if (std::find(proof_.principal.scopes.begin(), proof_.principal.scopes.end(), scope) ==
+          proof_.principal.scopes.end()) {
         return ErrorWithReason(absl::StatusCode::kPermissionDenied, kScopeNotGranted,
                                absl::StrCat("the account does not have the scope ", scope));
       }
     }
-    if (request_.scopes.empty()) request_.scopes = principal_->scopes;
+    if (request_.scopes.empty()) request_.scopes = proof_.principal.scopes;
     return absl::OkStatus();
   }
 
@@ -167,21 +128,23 @@ class Login : public std::enable_shared_from_this<Login> {
     if (!issued.ok()) return issued.status();
     session.binding =
         SessionBinding(environment_.keys.session_binding_key(), session.id, session.principal, session.token_digest);
-    if (auto status = environment_.store.sessions().Create(session, principal_->credential_version); !status.ok()) {
+    if (auto status = environment_.store.sessions().Create(session, proof_.principal.credential_version);
+        !status.ok()) {
       return status;
     }
     return issued;
   }
 
   absl::StatusOr<SessionView> NewSession(absl::Time now) {
-    const absl::Time began = std::max(absl::FromUnixMillis(absl::ToUnixMillis(now)),
-                                      absl::FromUnixMillis(absl::ToUnixMillis(principal_->sessions_revoked_until) + 1));
+    const absl::Time began =
+        std::max(absl::FromUnixMillis(absl::ToUnixMillis(now)),
+                 absl::FromUnixMillis(absl::ToUnixMillis(proof_.principal.sessions_revoked_until) + 1));
     absl::StatusOr<Uuid> id = Uuid::NewV7(began, environment_.random);
     if (!id.ok()) return id.status();
     const absl::Time expires_at = began + environment_.settings.session_lifetime;
     return SessionView{
         .session = {.id = *id,
-                    .principal = principal_->id,
+                    .principal = proof_.principal.id,
                     .kind = request_.kind,
                     .rotated_at = now,
                     .created_at = began,
@@ -191,7 +154,7 @@ class Login : public std::enable_shared_from_this<Login> {
                     .audiences = request_.audiences,
                     .scopes = request_.scopes,
                     .include_username = request_.include_username},
-        .principal = *principal_};
+        .principal = proof_.principal};
   }
 
   absl::StatusOr<IssuedCredential> IssueSessionToken(SessionRecord& session) {
@@ -212,29 +175,33 @@ class Login : public std::enable_shared_from_this<Login> {
     return issued;
   }
 
-  // Raises the cost of the stored hash. If that fails, the next login will try again.
+  // Raises the cost of the stored hash, once, whoever else logs in at the same time. If that fails, the next login will
+  // try again.
   void Rehash() {
-    if (new_hash_.empty()) return;
-    const auto replaced = environment_.store.users().ReplaceHash(principal_->id, principal_->password_hash, new_hash_);
+    if (proof_.new_hash.empty()) return;
+    const PrincipalRecord& principal = proof_.principal;
+    const auto replaced =
+        environment_.store.users().ReplaceHash(principal.id, principal.password_hash, proof_.new_hash);
     if (!replaced.ok()) {
       environment_.log.Warning("could not raise the cost of a password hash",
                                {{"user", name_}, {"error", std::string(replaced.status().message())}});
+    } else if (*replaced) {
+      environment_.log.Info("password hash renewed", {{"user", name_}});
     }
   }
 
   const Environment& environment_;
+  const PasswordCheck& passwords_;
   LoginCommand::Request request_;
   Done<IssuedCredential> done_;
   std::string name_;
-  Secret password_;
-  std::optional<PrincipalRecord> principal_;
-  std::string new_hash_;
+  PasswordCheck::Proof proof_;
 };
 
 }  // namespace
 
 void LoginCommand::Run(Request request, Done<IssuedCredential> done) {
-  std::make_shared<Login>(environment_, std::move(request), std::move(done))->Start();
+  std::make_shared<Login>(environment_, passwords_, std::move(request), std::move(done))->Start();
 }
 
 }  // namespace watchword

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,8 +48,10 @@ class UserStore {
   virtual absl::StatusOr<std::vector<PrincipalRecord>> List(absl::string_view after, size_t limit) = 0;
 
   // Sets the hash and ends all sessions of the principal (see SessionStore::RevokeAll), in one transaction. NOT_FOUND.
+  // With `if_version`, only if the principal's credential_version still is that one, else FAILED_PRECONDITION.
   virtual absl::StatusOr<RevocationRecord> SetPassword(const Uuid& id, absl::string_view password_hash, absl::Time now,
-                                                       absl::Time revocation_expires_at) = 0;
+                                                       absl::Time revocation_expires_at,
+                                                       std::optional<int64_t> if_version = std::nullopt) = 0;
 
   // Replaces the hash if it is still `old_hash`, and nothing else: for raising the cost of a hash. Whether it did.
   virtual absl::StatusOr<bool> ReplaceHash(const Uuid& id, absl::string_view old_hash, absl::string_view new_hash) = 0;

@@ -61,13 +61,17 @@ absl::StatusOr<std::vector<PrincipalRecord>> MysqlUserStore::List(absl::string_v
 }
 
 absl::StatusOr<RevocationRecord> MysqlUserStore::SetPassword(const Uuid& id, absl::string_view password_hash,
-                                                             absl::Time now, absl::Time revocation_expires_at) {
+                                                             absl::Time now, absl::Time revocation_expires_at,
+                                                             std::optional<int64_t> if_version) {
   std::optional<RevocationRecord> appended;
   return database_.Run(
       Database::Write::kTransaction,
       [&](Connection& connection) -> absl::StatusOr<RevocationRecord> {
         const absl::StatusOr<PrincipalRecord> principal = LockPrincipal(connection, id);
         if (!principal.ok()) return principal.status();
+        if (if_version.has_value() && principal->credential_version != *if_version) {
+          return absl::FailedPreconditionError("the account was changed meanwhile");
+        }
         Query(connection, Sql::kSetPassword).BindBytes(password_hash).BindId(id).Run();
         auto ended = EndAllSessions(connection, *principal, now, revocation_expires_at);
         if (ended.ok()) appended = *ended;

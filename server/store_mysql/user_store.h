@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +20,8 @@ class MysqlUserStore final : public UserStore {
   absl::StatusOr<PrincipalRecord> Find(const Uuid& id) override;
   absl::StatusOr<std::vector<PrincipalRecord>> List(absl::string_view after, size_t limit) override;
   absl::StatusOr<RevocationRecord> SetPassword(const Uuid& id, absl::string_view password_hash, absl::Time now,
-                                               absl::Time revocation_expires_at) override;
+                                               absl::Time revocation_expires_at,
+                                               std::optional<int64_t> if_version) override;
   absl::StatusOr<bool> ReplaceHash(const Uuid& id, absl::string_view old_hash, absl::string_view new_hash) override;
   absl::StatusOr<RevokeOutcome> SetDisabled(const Uuid& id, bool disabled, absl::Time now,
                                             absl::Time revocation_expires_at) override;

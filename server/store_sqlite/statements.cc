@@ -19,7 +19,8 @@ std::string PrincipalStatement(Sql sql) {
       return absl::StrCat("SELECT ", kPrincipalColumns,
                           " FROM principals p WHERE p.name > ?1 ORDER BY p.name LIMIT ?2");
     case Sql::kSetPassword:
-      return "UPDATE principals SET password_hash = ?2, credential_version = credential_version + 1 WHERE id = ?1";
+      return "UPDATE principals SET password_hash = ?2, credential_version = credential_version + 1 "
+             "WHERE id = ?1 AND (?3 = 0 OR credential_version = ?3)";  // versions begin with 1
     case Sql::kReplaceHash:
       return "UPDATE principals SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
     case Sql::kSetDisabled:

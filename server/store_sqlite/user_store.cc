@@ -49,9 +49,16 @@ absl::StatusOr<std::vector<PrincipalRecord>> SqliteUserStore::List(absl::string_
 }
 
 absl::StatusOr<RevocationRecord> SqliteUserStore::SetPassword(const Uuid& id, absl::string_view password_hash,
-                                                              absl::Time now, absl::Time revocation_expires_at) {
+                                                              absl::Time now, absl::Time revocation_expires_at,
+                                                              std::optional<int64_t> if_version) {
   return database_.Write([&](Connection& connection) -> absl::StatusOr<RevocationRecord> {
-    if (Query(connection, Sql::kSetPassword).BindId(id).BindBytes(password_hash).Run() == 0) return NoSuchPrincipal();
+    if (Query(connection, Sql::kSetPassword)
+            .BindId(id)
+            .BindBytes(password_hash)
+            .BindInt(if_version.value_or(0))
+            .Run() == 0) {
+      return Exists(connection, id) ? absl::FailedPreconditionError("the principal has changed") : NoSuchPrincipal();
+    }
     return EndAllSessions(connection, id, now, revocation_expires_at);
   });
 }

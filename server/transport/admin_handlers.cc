@@ -65,7 +65,27 @@ grpc::ServerUnaryReactor* AdminHandlers::CreateUser(grpc::CallbackServerContext*
   grpc::ServerUnaryReactor* reactor = call.reactor();
   auto audit = CallAudit::OfAdministrator(tools_, *context, kAuditUserCreated, call.method());
   accounts_.Create(
-      request->username(), Secret::CopyOf(request->password()), {request->scopes().begin(), request->scopes().end()},
+      request->username(), PasswordOf(request->password()), {request->scopes().begin(), request->scopes().end()},
+      DeadlineOf(*context),
+      [call = std::move(call), audit = std::move(audit), response](const absl::StatusOr<PrincipalRecord>& principal) {
+        audit.Record(principal.status(), principal.ok() ? TargetOf(*principal) : AuditTarget());
+        if (principal.ok()) Fill(*principal, *response->mutable_user());
+        call.Finish(principal.status());
+      });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AdminHandlers::ImportUser(grpc::CallbackServerContext* context,
+                                                    const v1::ImportUserRequest* request,
+                                                    v1::ImportUserResponse* response) {
+  UnaryCall call(tools_, context, "/watchword.v1.AdminService/ImportUser");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  auto audit = CallAudit::OfAdministrator(tools_, *context, kAuditUserCreated, call.method());
+  accounts_.Import(
+      {.username = request->username(),
+       .password_hash = request->password_hash(),
+       .scopes = {request->scopes().begin(), request->scopes().end()},
+       .disabled = request->disabled()},
       DeadlineOf(*context),
       [call = std::move(call), audit = std::move(audit), response](const absl::StatusOr<PrincipalRecord>& principal) {
         audit.Record(principal.status(), principal.ok() ? TargetOf(*principal) : AuditTarget());
@@ -141,7 +161,7 @@ grpc::ServerUnaryReactor* AdminHandlers::SetPassword(grpc::CallbackServerContext
   UnaryCall call(tools_, context, "/watchword.v1.AdminService/SetPassword");
   grpc::ServerUnaryReactor* reactor = call.reactor();
   auto audit = CallAudit::OfAdministrator(tools_, *context, kAuditPasswordSet, call.method());
-  accounts_.SetPassword(request->username(), Secret::CopyOf(request->password()), DeadlineOf(*context),
+  accounts_.SetPassword(request->username(), PasswordOf(request->password()), DeadlineOf(*context),
                         AnswerDone(std::move(call), std::move(audit)));
   return reactor;
 }

@@ -18,6 +18,8 @@ class AdminHandlers final : public v1::AdminService::CallbackService {
 
   grpc::ServerUnaryReactor* CreateUser(grpc::CallbackServerContext* context, const v1::CreateUserRequest* request,
                                        v1::CreateUserResponse* response) override;
+  grpc::ServerUnaryReactor* ImportUser(grpc::CallbackServerContext* context, const v1::ImportUserRequest* request,
+                                       v1::ImportUserResponse* response) override;
   grpc::ServerUnaryReactor* CreateServiceAccount(grpc::CallbackServerContext* context,
                                                  const v1::CreateServiceAccountRequest* request,
                                                  v1::CreateServiceAccountResponse* response) override;

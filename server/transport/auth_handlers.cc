@@ -77,6 +77,11 @@ absl::Status NobodyAsks() {
                          "to have another credential judged, send your own as `authorization: Bearer …` metadata");
 }
 
+absl::Status NobodyChanges() {
+  return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenMissing,
+                         "to change a password, send its user's credential as `authorization: Bearer …` metadata");
+}
+
 absl::StatusOr<SessionKind> KindOf(const v1::LoginRequest& request) {
   switch (request.kind()) {
     case v1::CREDENTIAL_KIND_UNSPECIFIED:
@@ -107,13 +112,14 @@ grpc::ServerUnaryReactor* AuthHandlers::Login(grpc::CallbackServerContext* conte
   }
   CallAudit audit(tools_, *context, kAuditLogin, call.method());
   login_.Run({.username = request->username(),
-              .password = Secret::CopyOf(request->password()),
+              .password = PasswordOf(request->password()),
               .kind = *kind,
               .audiences = {request->audiences().begin(), request->audiences().end()},
               .scopes = {request->scopes().begin(), request->scopes().end()},
               .include_username = request->include_username(),
               .certificate_sha256 = std::move(certificate_sha256),
-              .deadline = DeadlineOf(*context)},
+              .deadline = DeadlineOf(*context),
+              .is_cancelled = [context] { return context->IsCancelled(); }},
              [call = std::move(call), audit = std::move(audit), request,
               response](absl::StatusOr<IssuedCredential> issued) mutable {
                const absl::Status status = issued.status();
@@ -167,6 +173,30 @@ grpc::ServerUnaryReactor* AuthHandlers::Validate(grpc::CallbackServerContext* co
     validate_.Run(std::string(**bearer), deadline,
                   AnswerWithOwn(CertificateOf(*context), AnswerWithValidation(std::move(call), response)));
   }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AuthHandlers::ChangePassword(grpc::CallbackServerContext* context,
+                                                       const v1::ChangePasswordRequest* request,
+                                                       v1::ChangePasswordResponse*) {
+  UnaryCall call(tools_, context, "/watchword.v1.AuthService/ChangePassword");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  const auto bearer = BearerOf(*context);
+  if (!bearer.ok() || !bearer->has_value()) {
+    call.Finish(bearer.ok() ? NobodyChanges() : bearer.status());
+    return reactor;
+  }
+  CallAudit audit(tools_, *context, kAuditPasswordChanged, call.method());
+  change_password_.Run(
+      {.bearer = std::string(**bearer),
+       .current_password = PasswordOf(request->current_password()),
+       .new_password = PasswordOf(request->new_password()),
+       .deadline = DeadlineOf(*context)},
+      [call = std::move(call), audit = std::move(audit)](const absl::StatusOr<PrincipalRecord>& user) {
+        audit.Record(user.status(), user.ok() ? AuditTarget{.subject = user->id.ToString(), .username = user->name}
+                                              : AuditTarget());
+        call.Finish(user.status());
+      });
   return reactor;
 }
 

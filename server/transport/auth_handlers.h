@@ -1,5 +1,6 @@
 #pragma once
 
+#include "server/service/change_password.h"
 #include "server/service/login.h"
 #include "server/service/logout.h"
 #include "server/service/refresh.h"
@@ -16,8 +17,13 @@ class AuthHandlers final : public v1::AuthService::CallbackService {
  public:
   // Borrows all, which must outlive this.
   AuthHandlers(LoginCommand& login, RefreshCommand& refresh, ValidateQuery& validate, LogoutCommand& logout,
-               RpcTools tools)
-      : login_(login), refresh_(refresh), validate_(validate), logout_(logout), tools_(std::move(tools)) {}
+               ChangePasswordCommand& change_password, RpcTools tools)
+      : login_(login),
+        refresh_(refresh),
+        validate_(validate),
+        logout_(logout),
+        change_password_(change_password),
+        tools_(std::move(tools)) {}
 
   grpc::ServerUnaryReactor* Login(grpc::CallbackServerContext* context, const v1::LoginRequest* request,
                                   v1::LoginResponse* response) override;
@@ -27,12 +33,16 @@ class AuthHandlers final : public v1::AuthService::CallbackService {
                                      v1::ValidateResponse* response) override;
   grpc::ServerUnaryReactor* Logout(grpc::CallbackServerContext* context, const v1::LogoutRequest* request,
                                    v1::LogoutResponse* response) override;
+  grpc::ServerUnaryReactor* ChangePassword(grpc::CallbackServerContext* context,
+                                           const v1::ChangePasswordRequest* request,
+                                           v1::ChangePasswordResponse* response) override;
 
  private:
   LoginCommand& login_;
   RefreshCommand& refresh_;
   ValidateQuery& validate_;
   LogoutCommand& logout_;
+  ChangePasswordCommand& change_password_;
   const RpcTools tools_;
 };
 

@@ -5,14 +5,17 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
+#include "server/domain/passwords.h"
 #include "server/service/audit_log.h"
 #include "server/transport/status.h"
 #include "watchword/base/clock.h"
 #include "watchword/base/log.h"
+#include "watchword/base/secret.h"
 
 namespace watchword {
 
@@ -40,6 +43,11 @@ inline absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
   return absl::FromChrono(context.deadline());
 }
 
+// A password out of a request, in memory that is wiped. Of one that is too long only enough is copied to see that.
+inline Secret PasswordOf(const std::string& field) {
+  return Secret::CopyOf(absl::string_view(field).substr(0, kMaxPasswordSize + 1));
+}
+
 // One unary call on its way: finishes it exactly once, counts and logs it.
 class UnaryCall {
  public:
@@ -60,7 +68,8 @@ class UnaryCall {
       tools_->log.Error("a call failed", {{"method", method_}, {"error", status.ToString()}});
     }
     if (status.code() == absl::StatusCode::kResourceExhausted) {
-      context_->AddTrailingMetadata("grpc-retry-pushback-ms", "1000");
+      context_->AddTrailingMetadata("grpc-retry-pushback-ms",
+                                    absl::StrCat(absl::ToInt64Milliseconds(RetryDelay(status))));
     }
     reactor_->Finish(ToGrpcStatus(status));
   }

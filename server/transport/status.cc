@@ -7,12 +7,13 @@
 #include "google/rpc/status.pb.h"
 #include "server/service/errors.h"
 #include "watchword/base/reason.h"
+#include "watchword/base/retry.h"
 
 namespace watchword {
 namespace {
 
 constexpr char kDomain[] = "watchword";
-constexpr int kRetryAfterSeconds = 1;
+constexpr absl::Duration kRetryAfter = absl::Seconds(1);  // where nothing better is known
 
 grpc::Status WithDetails(grpc::StatusCode code, const std::string& message, google::rpc::Status details) {
   details.set_code(code);
@@ -27,9 +28,11 @@ void AddErrorInfo(const std::string& reason, google::rpc::Status& details) {
   details.add_details()->PackFrom(info);
 }
 
-void AddRetryInfo(google::rpc::Status& details) {
+void AddRetryInfo(absl::Duration delay, google::rpc::Status& details) {
   google::rpc::RetryInfo retry;
-  retry.mutable_retry_delay()->set_seconds(kRetryAfterSeconds);
+  const int64_t seconds = absl::IDivDuration(delay, absl::Seconds(1), &delay);
+  retry.mutable_retry_delay()->set_seconds(seconds);
+  retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(delay)));
   details.add_details()->PackFrom(retry);
 }
 
@@ -51,6 +54,8 @@ bool IsHidden(const absl::Status& status) {
   return !status.ok() && ReasonOf(status).empty() && !IsPlain(status.code());
 }
 
+absl::Duration RetryDelay(const absl::Status& status) { return RetryDelayOf(status).value_or(kRetryAfter); }
+
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   google::rpc::Status details;
@@ -63,7 +68,7 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (IsPlain(status.code())) return grpc::Status(code, message);
   AddErrorInfo(ReasonOf(status), details);
   if (const std::optional<FieldViolation> wrong = FieldViolationOf(status)) AddBadRequest(*wrong, details);
-  if (status.code() == absl::StatusCode::kResourceExhausted) AddRetryInfo(details);
+  if (status.code() == absl::StatusCode::kResourceExhausted) AddRetryInfo(RetryDelay(status), details);
   return WithDetails(code, message, details);
 }
 

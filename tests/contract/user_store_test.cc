@@ -142,6 +142,28 @@ TEST_P(UserStoreContract, SetPasswordReplacesTheHashAndEndsAllSessions) {
   ExpectEqual(Log()[0], *revocation);
 }
 
+TEST_P(UserStoreContract, SetPasswordForAVersionThatIsGoneChangesNothing) {
+  const PrincipalRecord alice = AddPrincipal("alice");
+  ASSERT_THAT(users().SetPassword(alice.id, "by an administrator", now_, forget_at_), IsOk());
+  EXPECT_THAT(users().SetPassword(alice.id, "too late", now_, forget_at_, alice.credential_version),
+              HasCode(absl::StatusCode::kFailedPrecondition));
+  EXPECT_EQ(users().Find(alice.id)->password_hash, "by an administrator");
+  EXPECT_EQ(Log().size(), 1u);
+  ASSERT_TRUE(*users().ReplaceHash(alice.id, "by an administrator", "the same, at another cost"));  // is no such change
+  EXPECT_THAT(users().SetPassword(alice.id, "in time", now_, forget_at_, alice.credential_version + 1), IsOk());
+  EXPECT_EQ(users().Find(alice.id)->password_hash, "in time");
+  EXPECT_EQ(users().Find(alice.id)->credential_version, alice.credential_version + 2);
+  EXPECT_EQ(Log().size(), 2u);
+  Uuid nobody;
+  EXPECT_THAT(users().SetPassword(nobody, "hash", now_, forget_at_, 1), HasCode(absl::StatusCode::kNotFound));
+}
+
+TEST_P(UserStoreContract, APrincipalMayHaveNoPasswordHash) {
+  PrincipalRecord alice = AddPrincipal("alice");
+  ASSERT_TRUE(*users().ReplaceHash(alice.id, alice.password_hash, ""));
+  EXPECT_EQ(users().FindByName("alice")->password_hash, "");
+}
+
 TEST_P(UserStoreContract, SetPasswordThatIsRefusedChangesNothing) {
   const PrincipalRecord alice = AddPrincipal("alice");
   EXPECT_THAT(users().SetPassword(alice.id, std::string(256, 'h'), now_, forget_at_),

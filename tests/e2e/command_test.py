@@ -136,7 +136,7 @@ class ExitCodes(OneServer):
     def test_help_names_everything_and_is_0(self):
         out = self.assertExit(DONE, "--help")
         for command in ("login", "token", "whoami", "validate", "refresh", "logout", "user", "session", "key",
-                        "health", "verify"):
+                        "health", "verify", "password", "calibrate-hash"):
             self.assertIn(command, out)
 
     def test_health_of_the_server_and_of_a_service(self):

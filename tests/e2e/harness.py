@@ -26,7 +26,7 @@ TOOLS = pathlib.Path(os.environ.get("TOOLS_DIR", ROOT / "build/tools/bin"))
 PATIENCE = 60  # seconds; a test that needs it fails anyway
 
 OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED = 0, 3, 4, 5, 6, 7
-RESOURCE_EXHAUSTED, UNIMPLEMENTED, UNAVAILABLE, UNAUTHENTICATED = 8, 12, 14, 16
+RESOURCE_EXHAUSTED, FAILED_PRECONDITION, UNIMPLEMENTED, UNAVAILABLE, UNAUTHENTICATED = 8, 9, 12, 14, 16
 
 AUTH = "watchword.v1.AuthService/"
 ADMIN = "watchword.v1.AdminService/"
@@ -35,7 +35,7 @@ ORDERS = "orders.v1.OrdersService/"
 
 _secrets = set()
 # JWTs, session and refresh tokens, password hashes, private keys.
-LOOKS_SECRET = re.compile(r"eyJ[\w-]{8,}|ww_[srk]_[\w-]{8,}|\$argon2|PRIVATE KEY")
+LOOKS_SECRET = re.compile(r"eyJ[\w-]{8,}|ww_[srk]_[\w-]{8,}|\$argon2|\$2[aby]\$|\$[67y]\$|\$scrypt\$|pbkdf2[\w-]*\$|PRIVATE KEY")
 
 
 def remember(secret):

@@ -14,6 +14,8 @@ SOURCES = ("base", "interceptors", "client", "server")
 # Headers (by regular expression) and the only places that may include them: folders, without those below, or files.
 ROOMS = [
     ("cryptography", r"openssl/|sodium", ["interceptors/token", "interceptors/gate/tls_files.cc", "server/crypto"]),
+    ("password hashes", r"argon2\.h|crypt\.h", ["server/crypto"]),
+    ("common passwords", r"zxcvbn", ["server/domain/passwords.cc"]),
     ("JSON", r"nlohmann/", ["interceptors/token", "client", "client/command", "server/crypto/access_token.cc",
                             "server/ops"]),
     ("SQLite", r"sqlite3|SQLiteCpp/", ["server/store_sqlite"]),

@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "server/service/accounts.h"
 #include "server/service/audit_log.h"
+#include "server/service/change_password.h"
 #include "server/service/environment.h"
 #include "server/service/errors.h"
 #include "server/service/feed.h"
@@ -85,6 +86,7 @@ class ServiceTest : public testing::Test {
     refresh_.emplace(*environment_);
     validate_.emplace(*environment_, *session_cache_);
     logout_.emplace(*environment_);
+    change_password_.emplace(*environment_, *validate_);
     accounts_.emplace(*environment_);
     sessions_.emplace(*environment_);
     EXPECT_THAT(CreateUser(kAlice, kPassword, {"orders.read", "watchword.validate"}), IsOk());
@@ -96,10 +98,10 @@ class ServiceTest : public testing::Test {
     store_executor_.Stop();
   }
 
-  // The use cases' environment, with another hasher and executor for it.
-  Environment EnvironmentWith(const PasswordHasher& hasher, Executor& hash_executor) {
+  // The use cases' environment, with another hasher and executor for it, or another store.
+  Environment EnvironmentWith(const PasswordHasher& hasher, Executor& hash_executor, Store* store = nullptr) {
     return {.settings = settings_,
-            .store = *store_,
+            .store = store == nullptr ? *store_ : *store,
             .store_executor = store_executor_,
             .hash_executor = hash_executor,
             .hasher = hasher,
@@ -126,6 +128,11 @@ class ServiceTest : public testing::Test {
     return Await<PrincipalRecord>([&](Done<PrincipalRecord> done) {
       accounts_->Create(std::move(name), Secret::CopyOf(password), std::move(scopes), kNoDeadline, std::move(done));
     });
+  }
+
+  absl::StatusOr<PrincipalRecord> Import(Accounts::ImportedUser user) {
+    return Await<PrincipalRecord>(
+        [&](Done<PrincipalRecord> done) { accounts_->Import(std::move(user), kNoDeadline, std::move(done)); });
   }
 
   static LoginCommand::Request LoginOf(std::string name, absl::string_view password) {
@@ -191,6 +198,7 @@ class ServiceTest : public testing::Test {
   std::optional<RefreshCommand> refresh_;
   std::optional<ValidateQuery> validate_;
   std::optional<LogoutCommand> logout_;
+  std::optional<ChangePasswordCommand> change_password_;
   std::optional<Accounts> accounts_;
   std::optional<Sessions> sessions_;
 };

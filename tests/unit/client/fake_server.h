@@ -61,7 +61,9 @@ class FakeServer {
   Answer<v1::RefreshRequest, v1::RefreshResponse> refresh;
   Answer<v1::ValidateRequest, v1::ValidateResponse> validate;
   Answer<v1::LogoutRequest, v1::LogoutResponse> logout;
+  Answer<v1::ChangePasswordRequest, v1::ChangePasswordResponse> change_password;
   Answer<v1::CreateUserRequest, v1::CreateUserResponse> create_user;
+  Answer<v1::ImportUserRequest, v1::ImportUserResponse> import_user;
   Answer<v1::ListUsersRequest, v1::ListUsersResponse> list_users;
   Answer<v1::SetPasswordRequest, v1::SetPasswordResponse> set_password;
   Answer<v1::DisableUserRequest, v1::DisableUserResponse> disable_user;
@@ -100,6 +102,7 @@ class FakeServer {
     WATCHWORD_FAKE_METHOD(Refresh, refresh)
     WATCHWORD_FAKE_METHOD(Validate, validate)
     WATCHWORD_FAKE_METHOD(Logout, logout)
+    WATCHWORD_FAKE_METHOD(ChangePassword, change_password)
 
    private:
     FakeServer& server_;
@@ -108,6 +111,7 @@ class FakeServer {
    public:
     explicit Admin(FakeServer& server) : server_(server) {}
     WATCHWORD_FAKE_METHOD(CreateUser, create_user)
+    WATCHWORD_FAKE_METHOD(ImportUser, import_user)
     WATCHWORD_FAKE_METHOD(ListUsers, list_users)
     WATCHWORD_FAKE_METHOD(SetPassword, set_password)
     WATCHWORD_FAKE_METHOD(DisableUser, disable_user)

@@ -54,5 +54,38 @@ TEST(GetPasswordTest, StreamIsReadInsteadOfAsking) {
   EXPECT_EQ(prompt.asked(), 0);
 }
 
+absl::StatusOr<PasswordChange> ChangeFrom(const std::string& text) {
+  std::istringstream in(text);
+  ScriptedPrompt prompt({});
+  return GetPasswordChange(true, "alice", in, prompt);
+}
+
+TEST(GetPasswordChangeTest, StreamHoldsTwoLines) {
+  for (const char* text : {"old one\nnew one\n", "old one\nnew one"}) {
+    const auto change = ChangeFrom(text);
+    ASSERT_THAT(change, IsOk());
+    EXPECT_EQ(change->current.Reveal(), "old one");
+    EXPECT_EQ(change->wanted.Reveal(), "new one");
+  }
+  const std::string longest(1024, 'x');
+  EXPECT_EQ(ChangeFrom(longest + "\n" + longest + "\n")->wanted.Reveal(), longest);
+  for (const std::string& text : {std::string(), std::string("old"), std::string("old\n"), std::string("old\n\n"),
+                                  std::string("\nnew\n"), longest + "x\nnew\n", longest + "\n" + longest + "x\n"}) {
+    EXPECT_THAT(ChangeFrom(text), HasCode(absl::StatusCode::kInvalidArgument)) << text.substr(0, 10);
+  }
+}
+
+TEST(GetPasswordChangeTest, TheNewOneIsAskedForTwice) {
+  std::istringstream in("never read");
+  ScriptedPrompt prompt({"old", "new", "new"});
+  const auto change = GetPasswordChange(false, "alice", in, prompt);
+  ASSERT_THAT(change, IsOk());
+  EXPECT_EQ(change->current.Reveal(), "old");
+  EXPECT_EQ(change->wanted.Reveal(), "new");
+  EXPECT_EQ(prompt.asked(), 3);
+  ScriptedPrompt differing({"old", "new", "knew"});
+  EXPECT_THAT(GetPasswordChange(false, "alice", in, differing), HasCode(absl::StatusCode::kInvalidArgument));
+}
+
 }  // namespace
 }  // namespace watchword

@@ -451,5 +451,62 @@ TEST_F(RunTest, OutputThatCannotBeWrittenIsALocalProblem) {
   EXPECT_EQ(RunCommand({"token", "--address", server_.address()}, {in, out, err, prompt_, clock_}), kExitLocal);
 }
 
+TEST_F(RunTest, ImportSendsEachLineAndCountsWhatBecameOfIt) {
+  LogIn();
+  std::vector<v1::ImportUserRequest> seen;
+  server_.import_user = [&](const v1::ImportUserRequest& request, auto&) {
+    seen.push_back(request);
+    return request.username() == "bert" ? grpc::Status(grpc::StatusCode::ALREADY_EXISTS, "USER_EXISTS: there is one")
+                                        : grpc::Status::OK;
+  };
+  const auto outcome =
+      Run({"user", "import", "-", "--output", "json"},
+          "{\"username\":\"anna\",\"password_hash\":\"$6$x\",\"scopes\":[\"a\",\"b\"],\"disabled\":true}\r\n"
+          "\n"
+          "{\"username\":\"bert\",\"password_hash\":\"\"}");
+  EXPECT_EQ(outcome.exit_code, kExitDone) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+  const auto tally = nlohmann::json::parse(outcome.out);
+  EXPECT_EQ(tally, nlohmann::json({{"imported", 1}, {"existing", 1}, {"refused", 0}}));
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0].username(), "anna");
+  EXPECT_EQ(seen[0].password_hash(), "$6$x");
+  EXPECT_THAT(seen[0].scopes(), ElementsAre("a", "b"));
+  EXPECT_TRUE(seen[0].disabled());
+  EXPECT_EQ(seen[1].password_hash(), "");
+}
+
+TEST_F(RunTest, ImportStopsWhereTheServerFailsAndSaysWhere) {
+  LogIn();
+  int calls = 0;
+  server_.import_user = [&](const auto&, auto&) {
+    return ++calls == 2 ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "STORE_UNAVAILABLE: no") : grpc::Status::OK;
+  };
+  const std::string line = "{\"username\":\"anna\",\"password_hash\":\"$6$never-shown\"}\n";
+  const auto outcome = Run({"user", "import", "-", "--output", "json"}, line + line + line);
+  EXPECT_EQ(outcome.exit_code, kExitServer);
+  EXPECT_EQ(calls, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("line 2"));
+  EXPECT_THAT(outcome.out, HasSubstr("\"imported\": 1"));
+}
+
+TEST_F(RunTest, ImportNeverRepeatsWhatALineHolds) {
+  LogIn();
+  server_.import_user = [](const auto&, auto&) { return grpc::Status::OK; };
+  for (const char* line :
+       {"{\"username\":\"anna\",\"password_hash\":\"$6$never-shown\"", "\"$6$never-shown\"",
+        "{\"username\":{\"$6$never-shown\":1},\"password_hash\":\"$6$never-shown\"}",
+        "{\"password_hash\":\"$6$never-shown\"}",
+        "{\"username\":\"anna\",\"password_hash\":\"$6$never-shown\",\"scopes\":[\"$6$never-shown\",1]}",
+        "{\"username\":\"\\ud800\",\"password_hash\":\"$6$never-shown\"}", "[1e999999]",
+        "{\"username\":\"anna\",\"password_hash\":\"$6$never-shown\"}x"}) {
+    const auto outcome = Run({"user", "import", "-"}, line);
+    EXPECT_EQ(outcome.exit_code, kExitLocal) << line;
+    ExpectOneMessage(outcome);
+    EXPECT_THAT(outcome.err, HasSubstr("line 1: "));
+    EXPECT_THAT(outcome.err + outcome.out, Not(HasSubstr("never-shown")));
+  }
+}
+
 }  // namespace
 }  // namespace watchword

@@ -245,6 +245,23 @@ TEST_F(ConfigTest, HashMemoryTakesUnits) {
   }
 }
 
+TEST_F(ConfigTest, HashBudgetIsEnoughForAllThreadsUnlessItIsSet) {
+  EXPECT_EQ(MustParse({"--hash-threads", "4"}).hash_budget_kib, 256u * 1024);
+  EXPECT_EQ(MustParse({"--hash-threads", "4", "--hash-memory", "1GiB"}).hash_budget_kib, 4u * 1024 * 1024);
+  EXPECT_EQ(MustParse({"--hash-budget", "19MiB"}).hash_budget_kib, 19u * 1024);
+  EXPECT_EQ(MustParse({"--hash-budget", "1024GiB"}).hash_budget_kib, 1024u * 1024 * 1024);
+  EXPECT_THAT(ErrorOf({"--hash-budget", "1025GiB"}), HasSubstr("must be a size from 8MiB to 1024GiB"));
+  EXPECT_THAT(ErrorOf({"--hash-budget", "18MiB"}), HasSubstr("must not be less than --hash-memory, 19MiB"));
+}
+
+TEST_F(ConfigTest, HashMaxWaitIsOneSecondUnlessItIsSet) {
+  EXPECT_EQ(MustParse({}).hash_max_wait, absl::Seconds(1));
+  EXPECT_EQ(MustParse({"--hash-max-wait", "10ms"}).hash_max_wait, absl::Milliseconds(10));
+  EXPECT_NE(ErrorOf({"--hash-max-wait", "9ms"}), "");
+  EXPECT_EQ(MustParse({"--hash-max-wait", "1m"}).hash_max_wait, absl::Minutes(1));
+  EXPECT_NE(ErrorOf({"--hash-max-wait", "61s"}), "");
+}
+
 TEST_F(ConfigTest, WithoutTlsOnlyLoopbackAndUnixSockets) {
   for (const std::string local : {"127.0.0.1:0", "127.8.9.10:7070", "[::1]:7070", "localhost:7070", "unix:/run/ww"}) {
     EXPECT_EQ(ErrorOf({"--listen", local}), "") << local;

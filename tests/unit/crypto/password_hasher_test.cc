@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <functional>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -109,7 +110,9 @@ TEST_F(PasswordHasherTest, DamagedOrPlantedHashIsRefused) {
            absl::StrCat("$argon2id$v=19$m=8192,t=65,p=1", tail),
            absl::StrCat("$argon2id$v=19$m=8192,t=0,p=1", tail),
            absl::StrCat("$argon2id$v=19$m=8192,t=1,p=255", tail),
-           absl::StrCat("$argon2id$v=19$m=8192,t=1,p=2", tail),
+           absl::StrCat("$argon2id$v=19$m=8192,t=1,p=65", tail),
+           absl::StrCat("$argon2id$v=19$m=15,t=1,p=2", tail),       // 8 KiB for each lane at least
+           absl::StrCat("$argon2id$v=19$m=1048576,t=5,p=1", tail),  // either alone would do
            absl::StrCat("$argon2id$v=19$m=8192,t=1,p=0", tail),
            absl::StrCat("$argon2i$v=19$m=8192,t=1,p=1", tail),
            absl::StrCat("$argon2d$v=19$m=8192,t=1,p=1", tail),
@@ -125,7 +128,7 @@ TEST_F(PasswordHasherTest, DamagedOrPlantedHashIsRefused) {
            absl::StrCat("$argon2id$v=19$m=8192,t=1,p=1$", salt, "$"),
            absl::StrCat("$argon2id$v=19$m=8192,t=1,p=1$", salt, "==$", hash),
            absl::StrCat("$argon2id$v=19$m=8192,t=1,p=1$", salt, "$", hash, "="),
-           absl::StrCat("$argon2id$v=19$m=8192,t=1,p=1$", salt.substr(4), "$", hash),
+           absl::StrCat("$argon2id$v=19$m=8192,t=1,p=1$", salt.substr(12), "$", hash),
            absl::StrCat("$argon2id$v=19$m=8192,t=1,p=1$AAEC-wQFBgcICQoLDA0ODw$", hash),
            absl::StrCat("$argon2id$v=19$m=8192,t=1,p=1$AAECAwQFBgcICQoLDA0OD!$", hash),
            absl::StrCat("$argon2id$v=19$m=8192,t=1,p=1$AAECAwQFBgcICQoLDA0ODx$", hash),  // unused bits set
@@ -139,16 +142,16 @@ TEST_F(PasswordHasherTest, DamagedOrPlantedHashIsRefused) {
   }
 }
 
-absl::Duration CpuTimeOfVerifying(const PasswordHasher& hasher, absl::string_view phc) {
+absl::Duration CpuTimeOf(const std::function<void()>& work) {
   const auto now = [] {
     timespec time{};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
     return absl::DurationFromTimespec(time);
   };
-  std::array<absl::Duration, 5> times;
+  std::array<absl::Duration, 7> times;
   for (absl::Duration& time : times) {
     const absl::Duration before = now();
-    EXPECT_FALSE(*hasher.Verify(Password("wrong"), phc));
+    work();
     time = now() - before;
   }
   std::sort(times.begin(), times.end());
@@ -158,7 +161,26 @@ absl::Duration CpuTimeOfVerifying(const PasswordHasher& hasher, absl::string_vie
 TEST_F(PasswordHasherTest, VerifyingAgainstTheDummyIsFullWork) {
   const auto real = hasher_.Hash(Password("password"));
   ASSERT_THAT(real, IsOk());
-  EXPECT_GE(CpuTimeOfVerifying(hasher_, hasher_.dummy_hash()), 0.5 * CpuTimeOfVerifying(hasher_, *real));
+  EXPECT_GE(CpuTimeOf([&] { EXPECT_FALSE(*hasher_.Verify(Password("wrong"), hasher_.dummy_hash())); }),
+            0.5 * CpuTimeOf([&] { EXPECT_FALSE(*hasher_.Verify(Password("wrong"), *real)); }));
+}
+
+// Whether it is right or not: a disabled account with the right password is answered like one with a wrong one.
+TEST_F(PasswordHasherTest, AHashThatCostLessTakesAsLongAsOneOfTheLiveCost) {
+  const auto hasher = PasswordHasher::Create({.memory_kib = 32 * 1024, .passes = 1}, random_);
+  ASSERT_THAT(hasher, IsOk());
+  const absl::Duration live =
+      CpuTimeOf([&] { EXPECT_FALSE(*hasher->Verify(Password("wrong"), hasher->dummy_hash())); });
+  for (const absl::string_view cheap :
+       {"$argon2id$v=19$m=8,t=3,p=1$MDEyMzQ1Njc4OWFiY2RlZg$FjK/hS0Y4YcNN3KVzEvRbScF/d0/UDJ8d5Kiv0yslPM",
+        "$7$06..../....SodiumChloride$kBGj9fHznVYFQMEn/qDCfrDevf9YDtcDdKvEqHJLV8D",
+        "$pbkdf2-sha256$1$.6UI/S.nXIk8jcbdHx3Fhg$98jZicV16ODfEsEZeYPGHU3kbrUrvUEXOPimVSQDD44"}) {
+    for (const absl::string_view password : {"", "wrong"}) {
+      const absl::Duration took = CpuTimeOf([&] { EXPECT_THAT(hasher->Verify(Password(password), cheap), IsOk()); });
+      EXPECT_GE(took, 0.6 * live) << cheap;
+      EXPECT_LE(took, 1.7 * live) << cheap;
+    }
+  }
 }
 
 TEST_F(PasswordHasherTest, DummyHasTheLiveCostAndIsNeverRight) {
@@ -189,12 +211,38 @@ TEST_F(PasswordHasherTest, OnlyALowerCostNeedsRehash) {
   EXPECT_FALSE(needs_rehash("m=9000,t=3"));
 }
 
+TEST_F(PasswordHasherTest, AHashOfAnotherSystemNeedsRehash) {
+  EXPECT_TRUE(hasher_.NeedsRehash("$2b$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"));
+  EXPECT_TRUE(hasher_.NeedsRehash(
+      "$argon2id$v=19$m=65536,t=4,p=4$AAECAwQFBgcICQoLDA0ODw$gYJZtjEAJqjg26xdLmknq8/bB7MiWPrE9hsYuA+SkIU"));
+  EXPECT_FALSE(hasher_.NeedsRehash(hasher_.dummy_hash()));
+  EXPECT_FALSE(hasher_.NeedsRehash(""));
+  EXPECT_FALSE(hasher_.NeedsRehash("$1$salt$hash"));
+}
+
+TEST_F(PasswordHasherTest, AHashThatWantsMoreMemoryThanIsAllowedIsRefusedWithoutHashing) {
+  constexpr size_t kAllowed = size_t{16} << 20;
+  const auto hasher = PasswordHasher::Create(kCost, random_, kAllowed);
+  ASSERT_THAT(hasher, IsOk());
+  const std::string tail = ",t=1,p=1$AAECAwQFBgcICQoLDA0ODw$gYJZtjEAJqjg26xdLmknq8/bB7MiWPrE9hsYuA+SkIU";
+  const std::string within = absl::StrCat("$argon2id$v=19$m=16384", tail);
+  EXPECT_THAT(hasher->CheckStored(within), IsOk());
+  EXPECT_EQ(hasher->MemoryFor(within), kAllowed);
+  EXPECT_THAT(hasher->CheckStored(absl::StrCat("$argon2id$v=19$m=16385", tail)), HasCode(Code::kFailedPrecondition));
+  EXPECT_THAT(hasher->CheckStored("$7$C6..../....SodiumChloride$kBGj9fHznVYFQMEn/qDCfrDevf9YDtcDdKvEqHJLV8D"), IsOk());
+  EXPECT_THAT(hasher->CheckStored("$7$D6..../....SodiumChloride$kBGj9fHznVYFQMEn/qDCfrDevf9YDtcDdKvEqHJLV8D"),
+              HasCode(Code::kFailedPrecondition));
+  EXPECT_EQ(hasher->MemoryFor("nonsense"), hasher->memory());
+  EXPECT_THAT(PasswordHasher::Create(kCost, random_, hasher->memory() - 1), HasCode(Code::kInvalidArgument));
+}
+
 TEST(PasswordHasherCreateTest, CostOutsideItsBoundsIsRefused) {
   FakeRandom random;
   EXPECT_THAT(PasswordHasher::Create({.memory_kib = 8191, .passes = 1}, random), HasCode(Code::kInvalidArgument));
   EXPECT_THAT(PasswordHasher::Create({.memory_kib = 8192, .passes = 0}, random), HasCode(Code::kInvalidArgument));
   EXPECT_THAT(PasswordHasher::Create({.memory_kib = 1048577, .passes = 1}, random), HasCode(Code::kInvalidArgument));
   EXPECT_THAT(PasswordHasher::Create({.memory_kib = 8192, .passes = 65}, random), HasCode(Code::kInvalidArgument));
+  EXPECT_THAT(PasswordHasher::Create({.memory_kib = 1048576, .passes = 5}, random), HasCode(Code::kInvalidArgument));
   EXPECT_THAT(PasswordHasher::Create({.memory_kib = 8192, .passes = 64}, random), IsOk());
   EXPECT_EQ(random.given(), 48);  // only the last took a password and a salt
 }

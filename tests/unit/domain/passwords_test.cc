@@ -1,5 +1,6 @@
 #include "server/domain/passwords.h"
 
+#include <ctime>
 #include <string>
 
 #include "absl/strings/escaping.h"
@@ -104,6 +105,57 @@ TEST(CheckNewPasswordTest, CharactersAreCountedNotBytes) {
   EXPECT_THAT(CheckNewPassword(Secret(std::string(14, 'a')), 15), HasCode(kInvalid));
   EXPECT_THAT(CheckNewPassword(Secret(std::string(15, 'a')), 15), IsOk());
   EXPECT_THAT(CheckNewPassword(Secret(std::string(16, 'a')), 15), IsOk());
+}
+
+bool IsCommon(absl::string_view password, absl::string_view username = "alice") {
+  const absl::Status status = CheckNotCommon(Secret::CopyOf(password), username, "https://auth.bakery.example:8443/x");
+  if (!status.ok()) {
+    EXPECT_THAT(status, HasCode(kInvalid));
+    EXPECT_EQ(status.message().find(password), absl::string_view::npos);
+  }
+  return !status.ok();
+}
+
+TEST(CheckNotCommonTest, LongPasswordsThatGuessersTryFirstAreRefused) {
+  for (const char* password :
+       {"passwordpassword", "Password12345678", "P@ssw0rdP@ssw0rd", "iloveyouiloveyou", "letmeinletmeinletmein",
+        "qwertyuiopasdfghjkl", "123456789012345", "abcdefghijklmnop", "aaaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaaaaab",
+        "monkeymonkeymonkey", "adminadminadmin1", "changemechangeme", "MyPassword2024!!", "liverpoolfootball"}) {
+    EXPECT_TRUE(IsCommon(password)) << password;
+  }
+}
+
+TEST(CheckNotCommonTest, NamesOfTheUserAndTheServiceDoNotMakeAPassword) {
+  EXPECT_TRUE(IsCommon("alicealicealice"));
+  EXPECT_TRUE(IsCommon("AliceAliceAlice1"));
+  EXPECT_TRUE(IsCommon("WatchwordWatchword"));
+  EXPECT_TRUE(IsCommon("bakerybakerybakery"));
+  EXPECT_TRUE(IsCommon("auth.bakery.example"));
+  EXPECT_TRUE(IsCommon("https://auth.bakery.example:8443/x"));
+  EXPECT_TRUE(IsCommon("zq8vk.w3rtx@mail.example", "zq8vk.w3rtx@mail.example"));
+  EXPECT_TRUE(IsCommon("ZQ8vk.w3rTX@mail.example", "zq8vk.w3rtx@mail.example"));
+  EXPECT_TRUE(IsCommon("\u0416\u0423\u0420\u0410\u0412\u041b\u0415\u0412\u0410-\u0417\u041e\u042f",
+                       "\u0436\u0443\u0440\u0430\u0432\u043b\u0435\u0432\u0430-\u0437\u043e\u044f"));  // in capitals
+  EXPECT_FALSE(IsCommon("zq8vk.w3rtx@mail.example"));  // of somebody else
+}
+
+TEST(CheckNotCommonTest, NoKindsOfCharactersAreAskedFor) {
+  for (const char* password : {"correct horse battery", "zkqvjxwmbpfhgtd", "739105826471935", "a name and alice in it",
+                               "\u00e4\u00f6\u00fc stra\u00dfe f\u00e4hrt los",
+                               "\U0001f600\U0001f680\U0001f34e\U0001f411\U0001f5ff\U0001f6b2\U0001f3b9\U0001f9f2"}) {
+    EXPECT_FALSE(IsCommon(password)) << password;
+  }
+}
+
+// The dearest inputs known: of one character, of leet letters that stand for several, of one key after the other.
+TEST(CheckNotCommonTest, TheLongestPasswordsTakeNoLongerThanAHash) {
+  for (const char* pattern : {"a", "1!l|iI", "4@($301!", "password", "qwerty", "1987", "\u0436"}) {
+    std::string password;
+    while (password.size() + 8 < kMaxPasswordSize) password += pattern;
+    const std::clock_t before = std::clock();
+    CheckNotCommon(Secret(password), std::string(255, 'a'), "https://auth.example").IgnoreError();
+    EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC / 2) << pattern;
+  }
 }
 
 }  // namespace

@@ -81,8 +81,10 @@ TEST_F(BootstrapTest, TakesThePasswordFromAFileThatOnlyTheOwnerMayRead) {
 
 TEST_F(BootstrapTest, RefusesAWeakPassword) {
   const std::string file = folder_.path() + "/given";
-  ASSERT_THAT(WriteSecretFile(file, "short\n"), IsOk());
-  EXPECT_THAT(Ensure(file), HasCode(absl::StatusCode::kFailedPrecondition));
+  for (const char* weak : {"short\n", "adminadminadminadmin\n", "passwordpassword\n"}) {
+    ASSERT_THAT(WriteSecretFile(file, weak), IsOk());
+    EXPECT_THAT(Ensure(file), HasCode(absl::StatusCode::kFailedPrecondition)) << weak;
+  }
   EXPECT_THAT(store_->users().FindByName("admin"), HasCode(absl::StatusCode::kNotFound));
 }
 

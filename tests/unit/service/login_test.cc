@@ -1,8 +1,12 @@
+#include <future>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "gmock/gmock.h"
+#include "testing/hooked_store.h"
 #include "testing/service_fixture.h"
+#include "watchword/base/reason.h"
 #include "watchword/token/verifier.h"
 
 namespace watchword {
@@ -120,7 +124,7 @@ TEST_F(LoginTest, ADamagedHashIsAnAlarmAndLooksLikeAWrongPassword) {
   ASSERT_TRUE(*store_->users().ReplaceHash(principal->id, principal->password_hash,
                                            "$argon2id$v=19$m=4294967295,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAA"));
   EXPECT_THAT(Login(), HasReason(kInvalidCredentials));
-  EXPECT_THAT(log_.text(), HasSubstr("password hash of a user is damaged"));
+  EXPECT_THAT(log_.text(), HasSubstr("password hash of a user cannot be used"));
 }
 
 TEST_F(LoginTest, ARaisedCostIsAppliedAtTheNextLogin) {
@@ -135,6 +139,157 @@ TEST_F(LoginTest, ARaisedCostIsAppliedAtTheNextLogin) {
   EXPECT_NE(after, before);
   EXPECT_FALSE(costlier.NeedsRehash(after));
   EXPECT_THAT(Login(), IsOk());
+}
+
+TEST_F(LoginTest, ARaisedCostIsAppliedOnceHoweverManyLogInAtTheSameTime) {
+  const PasswordHasher costlier = *PasswordHasher::Create({.memory_kib = 8192, .passes = 2}, SystemRandom());
+  const Environment raised = EnvironmentWith(costlier, hash_executor_);
+  LoginCommand login(raised);
+  std::vector<std::future<absl::StatusOr<IssuedCredential>>> logins;
+  for (int i = 0; i < 20; ++i) {
+    auto promise = std::make_shared<std::promise<absl::StatusOr<IssuedCredential>>>();
+    logins.push_back(promise->get_future());
+    login.Run(LoginOf(kAlice, kPassword),
+              [promise](absl::StatusOr<IssuedCredential> result) { promise->set_value(std::move(result)); });
+  }
+  for (auto& each : logins) EXPECT_THAT(each.get(), IsOk());
+  const std::string text = log_.text();
+  const size_t first = text.find("password hash renewed");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_EQ(text.find("password hash renewed", first + 1), std::string::npos);
+  EXPECT_FALSE(costlier.NeedsRehash(store_->users().FindByName(kAlice)->password_hash));
+}
+
+TEST_F(LoginTest, ARaisedCostThatCannotBeStoredDoesNotFailTheLogin) {
+  HookedStore store(*store_);
+  store.replace_hash = absl::UnavailableError("disk full");
+  const PasswordHasher costlier = *PasswordHasher::Create({.memory_kib = 8192, .passes = 2}, SystemRandom());
+  const Environment raised = EnvironmentWith(costlier, hash_executor_, &store);
+  LoginCommand login(raised);
+  EXPECT_THAT(Await<IssuedCredential>(
+                  [&](Done<IssuedCredential> done) { login.Run(LoginOf(kAlice, kPassword), std::move(done)); }),
+              IsOk());
+  EXPECT_THAT(log_.text(), HasSubstr("could not raise the cost"));
+}
+
+// What breaks programs that quote, cut, count or print text carelessly.
+TEST_F(LoginTest, NaughtyStringsAreNobodyAndChangeNothing) {
+  const std::vector<std::string> naughty = {"' OR '1'='1",
+                                            "'; DROP TABLE principals; --",
+                                            "\" OR \"\"=\"",
+                                            "admin'--",
+                                            "1); DELETE FROM sessions",
+                                            "?1",
+                                            "%s%s%n",
+                                            "%00",
+                                            "${jndi:ldap://x}",
+                                            "{{7*7}}",
+                                            "`id`",
+                                            "$(id)",
+                                            "../../etc/passwd",
+                                            "C:\\con",
+                                            "undefined",
+                                            "null",
+                                            "NULL",
+                                            "nil",
+                                            "true",
+                                            "0",
+                                            "-1",
+                                            "1e1000",
+                                            "NaN",
+                                            "Infinity",
+                                            "0x0",
+                                            "2147483648",
+                                            "-9223372036854775808",
+                                            "<script>alert(1)</script>",
+                                            "&lt;",
+                                            "\xef\xbb\xbf",
+                                            "\u200b",
+                                            "\u202e",
+                                            "\u2028",
+                                            "\ufeff",
+                                            "\ufffe",
+
+                                            "\r\nSet-Cookie: a=b",
+                                            "\x1b[31m",
+                                            "\x7f",
+                                            "a\u0300\u0301\u0302",
+                                            "\u00df",
+                                            "\u1e9e",
+                                            "\u0130",
+                                            "\u0131",
+                                            "\ufb01",
+                                            "\u212a",
+                                            "\uff41\uff4c\uff49\uff43\uff45",
+                                            "alice ",
+                                            " alice",
+                                            "al\u00adice",
+                                            "al\u200dice",
+                                            "\u0430lice",
+
+                                            "\U0001f4a9",
+                                            "\U000e0041",
+                                            "\u0928\u0940",
+                                            "\u0e4d\u0e33",
+                                            "\ufdfa",
+                                            std::string(255, '\''),
+                                            std::string(256, 'a'),
+                                            std::string(765, 'a'),
+                                            std::string(1024, '%'),
+                                            std::string("a\0b", 3),
+                                            "\xff",
+                                            "\xc0\xaf",
+                                            "\xed\xa0\x80",
+                                            "{\"a\":1}",
+                                            "a,b",
+                                            "a;b",
+                                            "a\tb",
+                                            "\\",
+                                            "\\x00",
+                                            "%",
+                                            "_",
+                                            "*",
+                                            "."};
+  ASSERT_GT(naughty.size(), 70u);
+  const auto before = store_->users().List("", 100);
+  for (const std::string& text : naughty) {
+    const absl::Status as_name = Login(LoginOf(text, kPassword)).status();
+    const bool refused = ReasonOf(as_name) == kInvalidCredentials || ReasonOf(as_name) == kInvalidArgument;
+    // One that is alice in full width is alice.
+    EXPECT_TRUE(refused || (as_name.ok() && text == "\uff41\uff4c\uff49\uff43\uff45")) << text << as_name;
+    EXPECT_THAT(Login(LoginOf(kAlice, text)), HasReason(kInvalidCredentials)) << text;
+  }
+  const auto after = store_->users().List("", 100);
+  ASSERT_EQ(after->size(), before->size());
+  EXPECT_EQ(after->front().password_hash, before->front().password_hash);
+  EXPECT_THAT(Login(), IsOk());
+}
+
+TEST_F(LoginTest, FiftyRightPasswordsAtTheSameTimeAllLogIn) {
+  std::vector<std::future<absl::StatusOr<IssuedCredential>>> logins;
+  for (int i = 0; i < 50; ++i) {
+    auto promise = std::make_shared<std::promise<absl::StatusOr<IssuedCredential>>>();
+    logins.push_back(promise->get_future());
+    login_->Run(LoginOf(kAlice, kPassword),
+                [promise](absl::StatusOr<IssuedCredential> result) { promise->set_value(std::move(result)); });
+  }
+  for (auto& each : logins) EXPECT_THAT(each.get(), IsOk());
+}
+
+TEST_F(LoginTest, APasswordThatMayNoLongerBeSetStillLogsIn) {
+  const auto alice = store_->users().FindByName(kAlice);
+  const auto hash = hasher_.Hash(Secret::CopyOf("password"));
+  ASSERT_TRUE(*store_->users().ReplaceHash(alice->id, alice->password_hash, *hash));
+  EXPECT_THAT(Login(LoginOf(kAlice, "password")), IsOk());
+}
+
+TEST_F(LoginTest, CommonPasswordsAreRefusedWhenTheyAreSet) {
+  for (const char* common : {"passwordpassword", "dorothydorothydorothy"}) {
+    const auto refused = CreateUser("dorothy", common);
+    EXPECT_THAT(refused, HasCode(absl::StatusCode::kInvalidArgument));
+    EXPECT_EQ(FieldViolationOf(refused.status())->field, "password");
+  }
+  EXPECT_THAT(store_->users().FindByName("dorothy"), HasCode(absl::StatusCode::kNotFound));
 }
 
 TEST_F(LoginTest, WorkWhoseDeadlineHasPassedIsNotDone) {
@@ -162,6 +317,30 @@ TEST_F(LoginTest, FullQueuesAnswerOverloadedAtOnce) {
   EXPECT_THAT(refused, HasCode(absl::StatusCode::kResourceExhausted));
   EXPECT_THAT(refused, HasReason(kOverloaded));
   release.set_value();
+}
+
+TEST_F(LoginTest, WhatIsCancelledBeforeItsTurnIsNotHashedAndGetsNoVerdict) {
+  for (const char* password : {kPassword, "wrong horse battery"}) {
+    auto request = LoginOf(kAlice, password);
+    request.is_cancelled = [] { return true; };
+    EXPECT_THAT(Login(std::move(request)), HasCode(absl::StatusCode::kCancelled));
+  }
+  EXPECT_THAT(log_.text(), Not(HasSubstr("login refused")));
+}
+
+// A flood must not become load on the store.
+TEST_F(LoginTest, WhatWillNotBeHashedIsNotLookedUp) {
+  HookedStore store(*store_);
+  int looked_up = 0;
+  store.after_find_by_name = [&] { ++looked_up; };
+  Executor stopped({.name = "stopped"}, clock_);
+  const Environment busy = EnvironmentWith(hasher_, stopped, &store);
+  stopped.Stop();
+  LoginCommand login(busy);
+  const auto refused = Await<IssuedCredential>(
+      [&](Done<IssuedCredential> done) { login.Run(LoginOf(kAlice, kPassword), std::move(done)); });
+  EXPECT_THAT(refused, HasReason(kShuttingDown));
+  EXPECT_EQ(looked_up, 0);
 }
 
 TEST_F(LoginTest, ASessionBegunInTheMillisecondOfALogoutEverywhereIsAlive) {

@@ -14,7 +14,7 @@ namespace {
 class AuthHandlersTest : public ServiceTest {
  protected:
   AuthHandlersTest()
-      : handlers_(*login_, *refresh_, *validate_, *logout_,
+      : handlers_(*login_, *refresh_, *validate_, *logout_, *change_password_,
                   {.clock = clock_,
                    .log = log_,
                    .observe = [](auto, const auto&, auto) {},

@@ -7,6 +7,7 @@
 #include "google/rpc/status.pb.h"
 #include "server/service/errors.h"
 #include "watchword/base/reason.h"
+#include "watchword/base/retry.h"
 #include "watchword/token/reasons.h"
 
 namespace watchword {
@@ -56,6 +57,16 @@ TEST(StatusTest, OverloadSaysHowLongToWait) {
   ASSERT_EQ(details.details_size(), 2);
   ASSERT_TRUE(details.details(1).UnpackTo(&retry));
   EXPECT_GE(retry.retry_delay().seconds(), 1);
+}
+
+TEST(StatusTest, OverloadSaysHowLongToWaitAsTheQueueSaidIt) {
+  const absl::Status full = NotDone(WithRetryDelay(absl::ResourceExhaustedError("full"), absl::Milliseconds(2345)));
+  EXPECT_EQ(RetryDelay(full), absl::Milliseconds(2345));
+  EXPECT_EQ(RetryDelay(NotDone(full)), absl::Milliseconds(2345));
+  google::rpc::RetryInfo retry;
+  ASSERT_TRUE(DetailsOf(ToGrpcStatus(full)).details(1).UnpackTo(&retry));
+  EXPECT_EQ(retry.retry_delay().seconds(), 2);
+  EXPECT_EQ(retry.retry_delay().nanos(), 345'000'000);
 }
 
 TEST(StatusTest, AnOutageOfTheStoreIsUnavailable) {

@@ -1,0 +1,220 @@
+// What a flood of logins does: how many are answered, how fast the others are refused, and what Validate feels of it.
+// Needs a running auth service, and the password of a user of it on standard input.
+#include <grpcpp/grpcpp.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/strings/numbers.h"
+#include "absl/time/clock.h"
+#include "watchword/base/mutex.h"
+#include "watchword/v1/auth.grpc.pb.h"
+
+namespace watchword {
+namespace {
+
+struct Settings {
+  std::string address;
+  std::string username;
+  std::string password;
+  double times_capacity = 10;
+  int seconds = 10;
+  int deadline_ms = 3000;
+};
+
+std::chrono::system_clock::time_point In(int milliseconds) {
+  return std::chrono::system_clock::now() + std::chrono::milliseconds(milliseconds);
+}
+
+// What became of the logins. Thread-safe.
+class Outcomes {
+ public:
+  void Add(const grpc::Status& status, const grpc::ClientContext& context, double milliseconds) {
+    MutexLock lock(mutex_);
+    if (status.ok()) {
+      ++done;
+    } else if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+      refused_ms.push_back(milliseconds);
+      const auto& trailing = context.GetServerTrailingMetadata();
+      const auto pushback = trailing.find("grpc-retry-pushback-ms");
+      int64_t delay = 0;
+      const bool told = pushback != trailing.end() &&
+                        absl::SimpleAtoi(std::string(pushback->second.data(), pushback->second.size()), &delay);
+      if (!told || delay <= 0 || delay > 60'000 ||
+          status.error_details().find("google.rpc.RetryInfo") == std::string::npos) {
+        ++untold;
+      }
+    } else if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) {
+      ++late;
+    } else {
+      if (other == 0) std::fprintf(stderr, "login_flood_bench: %s\n", status.error_message().c_str());
+      ++other;
+    }
+  }
+
+  Mutex mutex_;
+  int done = 0, late = 0, other = 0, untold = 0;
+  std::vector<double> refused_ms;
+};
+
+// One login on its way; deletes itself.
+struct Flight {
+  grpc::ClientContext context;
+  v1::LoginRequest request;
+  v1::LoginResponse response;
+};
+
+class Flood {
+ public:
+  explicit Flood(const Settings& settings)
+      : settings_(settings),
+        stub_(v1::AuthService::NewStub(grpc::CreateChannel(settings.address, grpc::InsecureChannelCredentials()))) {}
+
+  void Launch(Outcomes& outcomes) {
+    auto flight = std::make_shared<Flight>();
+    flight->request.set_username(settings_.username);
+    flight->request.set_password(settings_.password);
+    flight->context.set_deadline(In(settings_.deadline_ms));
+    ++in_flight_;
+    const absl::Time began = absl::Now();
+    stub_->async()->Login(&flight->context, &flight->request, &flight->response,
+                          [this, flight, began, &outcomes](const grpc::Status& status) {
+                            outcomes.Add(status, flight->context, absl::ToDoubleMilliseconds(absl::Now() - began));
+                            --in_flight_;
+                          });
+  }
+
+  int in_flight() const { return in_flight_; }
+  void WaitForAll() const {
+    while (in_flight_ > 0) absl::SleepFor(absl::Milliseconds(1));
+  }
+
+ private:
+  const Settings& settings_;
+  const std::unique_ptr<v1::AuthService::Stub> stub_;
+  std::atomic<int> in_flight_{0};
+};
+
+// Logins per second with as many at a time as keep the server busy.
+double Capacity(const Settings& settings) {
+  Outcomes outcomes;
+  Flood flood(settings);
+  const int at_once = 2 * static_cast<int>(std::thread::hardware_concurrency());
+  const absl::Time began = absl::Now();
+  const absl::Time end = began + absl::Seconds(std::min(settings.seconds, 5));
+  while (absl::Now() < end) {
+    while (flood.in_flight() < at_once) flood.Launch(outcomes);
+    absl::SleepFor(absl::Microseconds(200));
+  }
+  flood.WaitForAll();
+  return outcomes.done / absl::ToDoubleSeconds(absl::Now() - began);
+}
+
+double Quantile(std::vector<double>& values, double q) {
+  if (values.empty()) return 0;
+  std::sort(values.begin(), values.end());
+  return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1))];
+}
+
+// Validates one credential after the other until told to stop; the p99 in milliseconds.
+double ValidateP99(const Settings& settings, const std::string& credential, const std::atomic<bool>& stop) {
+  const auto stub =
+      v1::AuthService::NewStub(grpc::CreateCustomChannel(settings.address, grpc::InsecureChannelCredentials(), [] {
+        grpc::ChannelArguments arguments;
+        arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+        return arguments;
+      }()));
+  std::vector<double> milliseconds;
+  while (!stop) {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", "Bearer " + credential);
+    context.set_deadline(In(10'000));
+    v1::ValidateResponse response;
+    const absl::Time began = absl::Now();
+    if (!stub->Validate(&context, {}, &response).ok()) return -1;
+    milliseconds.push_back(absl::ToDoubleMilliseconds(absl::Now() - began));
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  return Quantile(milliseconds, 0.99);
+}
+
+std::string Credential(const Settings& settings) {
+  const auto stub = v1::AuthService::NewStub(grpc::CreateChannel(settings.address, grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  v1::LoginRequest request;
+  request.set_username(settings.username);
+  request.set_password(settings.password);
+  v1::LoginResponse response;
+  return stub->Login(&context, request, &response).ok() ? response.credential() : "";
+}
+
+double ValidateWhile(const Settings& settings, const std::string& credential, absl::FunctionRef<void()> work) {
+  std::atomic<bool> stop{false};
+  double p99 = 0;
+  std::thread validating([&] { p99 = ValidateP99(settings, credential, stop); });
+  work();
+  stop = true;
+  validating.join();
+  return p99;
+}
+
+int Run(const Settings& settings) {
+  const std::string credential = Credential(settings);
+  if (credential.empty()) {
+    std::fprintf(stderr, "login_flood_bench: cannot log in\n");
+    return 1;
+  }
+  const double idle = ValidateWhile(settings, credential, [] { absl::SleepFor(absl::Seconds(1)); });
+  const double capacity = Capacity(settings);
+  const double rate = capacity * settings.times_capacity;
+  Outcomes outcomes;
+  Flood flood(settings);
+  int sent = 0;
+  const absl::Time began = absl::Now();
+  const double flooded = ValidateWhile(settings, credential, [&] {
+    const absl::Duration lasts = absl::Seconds(settings.seconds);
+    for (absl::Duration past; past < lasts; past = absl::Now() - began) {
+      for (; sent < absl::ToDoubleSeconds(past) * rate; ++sent) flood.Launch(outcomes);
+      absl::SleepFor(absl::Microseconds(500));
+    }
+    flood.WaitForAll();
+  });
+  const double goodput = outcomes.done / absl::ToDoubleSeconds(absl::Now() - began);
+  std::printf(
+      "capacity %.1f logins/s; %d logins at %.0f/s: %d done (%.1f/s, ratio %.2f), %zu refused, %d late, %d other\n",
+      capacity, sent, rate, outcomes.done, goodput, goodput / capacity, outcomes.refused_ms.size(), outcomes.late,
+      outcomes.other);
+  std::printf("refusals: p50 %.1f ms, p99 %.1f ms, max %.1f ms; without a delay: %d\n",
+              Quantile(outcomes.refused_ms, 0.5), Quantile(outcomes.refused_ms, 0.99), Quantile(outcomes.refused_ms, 1),
+              outcomes.untold);
+  std::printf("Validate p99: idle %.2f ms, under the flood %.2f ms\n", idle, flooded);
+  return outcomes.other == 0 && outcomes.untold == 0 && outcomes.done > 0 && !outcomes.refused_ms.empty() &&
+                 idle >= 0 && flooded >= 0
+             ? 0
+             : 1;
+}
+
+}  // namespace
+}  // namespace watchword
+
+int main(int argc, char** argv) {
+  watchword::Settings settings;
+  CLI::App app("Logs a user in far more often than the server can hash. The password is read from standard input.");
+  app.add_option("--address", settings.address, "The auth service's")->required();
+  app.add_option("--username", settings.username, "Who")->required();
+  app.add_option("--times", settings.times_capacity, "How many times more often")->capture_default_str();
+  app.add_option("--seconds", settings.seconds, "For how long")->capture_default_str();
+  app.add_option("--deadline-ms", settings.deadline_ms, "Of each login")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  std::getline(std::cin, settings.password);
+  return watchword::Run(settings);
+}

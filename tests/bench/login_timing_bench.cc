@@ -1,0 +1,105 @@
+// Whether the time that Login takes tells which accounts exist. Needs a running auth service, which nobody else uses.
+#include <grpcpp/grpcpp.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "watchword/v1/auth.grpc.pb.h"
+
+namespace watchword {
+namespace {
+
+struct Settings {
+  std::string address;
+  std::vector<std::string> names;
+  int pairs = 20'000;
+  double bound = 0.02;
+};
+
+// What a caller can see of a refusal.
+struct Answer {
+  std::string text;
+  double microseconds = 0;
+};
+
+Answer LogIn(v1::AuthService::Stub& stub, const std::string& name) {
+  v1::LoginRequest request;
+  request.set_username(name);
+  request.set_password("a password that is not right");
+  v1::LoginResponse response;
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+  const absl::Time began = absl::Now();
+  const grpc::Status status = stub.Login(&context, request, &response);
+  const double took = absl::ToDoubleMicroseconds(absl::Now() - began);
+  std::string text = absl::StrCat(status.error_code(), " ", status.error_message(), " ", status.error_details());
+  for (const auto& [key, value] : context.GetServerTrailingMetadata()) {
+    absl::StrAppend(&text, " ", std::string(key.data(), key.size()), "=", std::string(value.data(), value.size()));
+  }
+  return {std::move(text), took};
+}
+
+// The probability that one of `a` is greater than one of `b` (Mann and Whitney): 0.5 if they tell nothing.
+double Auc(const std::vector<double>& a, std::vector<double> b) {
+  std::sort(b.begin(), b.end());
+  double wins = 0;
+  for (const double each : a) {
+    const auto [low, high] = std::equal_range(b.begin(), b.end(), each);
+    wins += static_cast<double>(low - b.begin()) + 0.5 * static_cast<double>(high - low);
+  }
+  return wins / (static_cast<double>(a.size()) * static_cast<double>(b.size()));
+}
+
+double Median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<long>(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+// Whether `name` cannot be told from names that nobody has.
+bool Compare(v1::AuthService::Stub& stub, const Settings& settings, const std::string& name) {
+  std::vector<double> known, unknown;
+  bool same = true;
+  for (int i = 0; i < settings.pairs; ++i) {
+    const std::string nobody = absl::StrCat("nobody-", i % 1000);
+    const bool known_first = i % 2 == 0;  // so that what the first of two calls suffers falls on both
+    const Answer first = LogIn(stub, known_first ? name : nobody);
+    const Answer second = LogIn(stub, known_first ? nobody : name);
+    same = same && first.text == second.text;
+    known.push_back((known_first ? first : second).microseconds);
+    unknown.push_back((known_first ? second : first).microseconds);
+  }
+  const double auc = Auc(known, unknown);
+  std::printf("%-16s %d pairs: AUC %.3f (bound 0.5 +- %.2f), median %.0f us, unknown %.0f us, answers %s\n",
+              name.c_str(), settings.pairs, auc, settings.bound, Median(known), Median(unknown),
+              same ? "equal" : "DIFFERENT");
+  std::fflush(stdout);
+  return same && std::abs(auc - 0.5) <= settings.bound;
+}
+
+int Run(const Settings& settings) {
+  const auto stub = v1::AuthService::NewStub(grpc::CreateChannel(settings.address, grpc::InsecureChannelCredentials()));
+  bool good = true;
+  for (const std::string& name : settings.names) good = Compare(*stub, settings, name) && good;
+  return good ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace watchword
+
+int main(int argc, char** argv) {
+  watchword::Settings settings;
+  CLI::App app("Compares how long Login takes for some users, with a wrong password, and for users that do not exist.");
+  app.add_option("--address", settings.address, "The auth service's")->required();
+  app.add_option("--name", settings.names, "A user; repeatable")->required();
+  app.add_option("--pairs", settings.pairs, "How many of each")->capture_default_str();
+  app.add_option("--bound", settings.bound, "How far from 0.5 the AUC may be")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  return watchword::Run(settings);
+}

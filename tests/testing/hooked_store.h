@@ -1,0 +1,54 @@
+#pragma once
+
+#include <functional>
+#include <utility>
+
+#include "server/store/store.h"
+
+namespace watchword {
+
+// A store that does something of a test's choosing at a certain moment, and otherwise what the one behind it does.
+// Set the hooks before it is used. As thread-safe as they are.
+class HookedStore final : public Store, public UserStore {
+ public:
+  explicit HookedStore(Store& store) : store_(store) {}
+
+  std::function<void()> after_find_by_name;
+  absl::Status replace_hash;  // unless it is OK, the answer of ReplaceHash
+
+  UserStore& users() override { return *this; }
+  SessionStore& sessions() override { return store_.sessions(); }
+  RevocationLog& revocations() override { return store_.revocations(); }
+  KeyStore& keys() override { return store_.keys(); }
+  absl::Status Ping() override { return store_.Ping(); }
+
+  absl::StatusOr<PrincipalRecord> FindByName(absl::string_view name) override {
+    auto found = store_.users().FindByName(name);
+    if (after_find_by_name) after_find_by_name();
+    return found;
+  }
+  absl::StatusOr<bool> ReplaceHash(const Uuid& id, absl::string_view old_hash, absl::string_view new_hash) override {
+    if (!replace_hash.ok()) return replace_hash;
+    return store_.users().ReplaceHash(id, old_hash, new_hash);
+  }
+
+  absl::Status Create(const PrincipalRecord& principal) override { return store_.users().Create(principal); }
+  absl::StatusOr<PrincipalRecord> Find(const Uuid& id) override { return store_.users().Find(id); }
+  absl::StatusOr<std::vector<PrincipalRecord>> List(absl::string_view after, size_t limit) override {
+    return store_.users().List(after, limit);
+  }
+  absl::StatusOr<RevocationRecord> SetPassword(const Uuid& id, absl::string_view hash, absl::Time now,
+                                               absl::Time revocation_expires_at,
+                                               std::optional<int64_t> if_version) override {
+    return store_.users().SetPassword(id, hash, now, revocation_expires_at, if_version);
+  }
+  absl::StatusOr<RevokeOutcome> SetDisabled(const Uuid& id, bool disabled, absl::Time now,
+                                            absl::Time revocation_expires_at) override {
+    return store_.users().SetDisabled(id, disabled, now, revocation_expires_at);
+  }
+
+ private:
+  Store& store_;
+};
+
+}  // namespace watchword
