@@ -82,7 +82,7 @@ stage=build/image/stage-$target
 as_root rm -rf "$stage" "build/image/$target" "build/image/$target.tar" build/image/storage build/image/run
 mkdir -p "$stage"
 deploy/image/make-root.sh "$bin" "$stage/$target" "${programs[@]}"
-install -d -m 700 "$stage/data-dir"
+mkdir "$stage/data-dir"
 touch --date "@$SOURCE_DATE_EPOCH" "$stage/data-dir"
 buildah_here build --quiet --isolation chroot --format oci --pull-never --file deploy/Dockerfile --target "$target" \
   --build-context "build=$root/$stage" --timestamp "$SOURCE_DATE_EPOCH" --tag "$name:$version" \

@@ -77,8 +77,8 @@ say "Downloading ${#packages[@]} packages: ${packages[*]}"
 for package in "$downloads"/*.deb; do unpack "$package"; done
 remove_needless
 
-printf 'root:x:0:0::/:/nonexistent\nwatchword:x:65532:65532::/var/lib/watchword:/nonexistent\n' >"$destination/etc/passwd"
-printf 'root:x:0:\nwatchword:x:65532:\n' >"$destination/etc/group"
+printf '%s\n' root:x:0:0::/:/nonexistent watchword:x:65532:65532::/var/lib/watchword:/nonexistent >"$destination/etc/passwd"
+printf '%s\n' root:x:0: watchword:x:65532: >"$destination/etc/group"
 for program in "$@"; do
   install -D -m 755 "$bin/$program" "$destination/usr/bin/$program"
   strip "$destination/usr/bin/$program"

@@ -1,6 +1,7 @@
-"""The images of deploy/build-image.sh: the programs run from their root filesystem as a cluster would run them, as 65532 on
-a root that is read-only, and answer. Needs root, for the mounts; .ci/run builds the images and runs this."""
+"""The images of deploy/build-image.sh: the programs run from their root filesystem as a cluster would run them, as
+65532 on a root that is read-only, and answer. Needs root, for the mounts; .ci/run builds the images and runs this."""
 
+import base64
 import json
 import os
 import pathlib
@@ -35,7 +36,8 @@ exec setpriv --no-new-privs chroot --userspec=65532:65532 --groups= "$root" "$@"
 
 
 def inside(image, folder, at, program, *arguments):
-    return ["unshare", "--mount", "sh", "-c", INSIDE, "inside", str(IMAGES / image), str(folder), at, program, *arguments]
+    return ["unshare", "--mount", "sh", "-c", INSIDE, "inside", str(IMAGES / image), str(folder), at, program,
+            *arguments]
 
 
 class ImageConfig(unittest.TestCase):
@@ -86,13 +88,24 @@ class Smoke(Case):
         self.data = self.folder / "data"
         self.data.mkdir(mode=0o700)
         os.chown(self.data, USER, USER)
+        self.mount_secret("key-encryption-key", base64.urlsafe_b64encode(os.urandom(32)).rstrip(b"="))
         self.server = self.start(Process, *inside(
             "server", self.data, DATA, "/usr/bin/watchwordd", "--data-dir", DATA, "--issuer", "https://watchword.test",
             "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--bootstrap-admin", "admin", "--hash-memory",
-            "8MiB", "--hash-passes", "1"))
+            "8MiB", "--hash-passes", "1", "--key-file", f"{DATA}/secret/key-encryption-key"))
         self.server.wait_for_message("ready")
         self.address = f"127.0.0.1:{self.server.wait_for_message('listening')['port']}"
         self.grpc = Grpcurl(self.address)
+
+    def mount_secret(self, name, contents):
+        """A file as Kubernetes mounts it from a Secret: behind two links, of root's, readable by the pod's group."""
+        folder = self.data / "secret"
+        (folder / "..2026").mkdir(parents=True)
+        (folder / "..2026" / name).write_bytes(contents)
+        os.chown(folder / "..2026" / name, 0, USER)
+        os.chmod(folder / "..2026" / name, 0o440)
+        (folder / "..data").symlink_to("..2026")
+        (folder / name).symlink_to(f"..data/{name}")
 
     def command(self, *arguments, stdin=""):
         """The watchword command of the image, with its state in the data folder."""
@@ -125,8 +138,8 @@ class Smoke(Case):
                      f"{DATA}/orders-account")
         address = f"127.0.0.1:{free_port()}"
         orders = self.start(Process, *inside(
-            "example", self.data, "/tmp/account", "/usr/bin/orders", "--listen", address, "--auth-service", self.address,
-            "--issuer", "https://watchword.test", "--service-account", "/tmp/account/orders-account"))
+            "example", self.data, "/tmp/account", "/usr/bin/orders", "--listen", address, "--auth-service",
+            self.address, "--issuer", "https://watchword.test", "--service-account", "/tmp/account/orders-account"))
         orders.wait_for_line(lambda line: line.startswith("orders listens"))
         reply = Grpcurl(address).call("orders.v1.OrdersService/GetStatus")
         self.assertEqual(reply.response, {"status": "ok"})
