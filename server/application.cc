@@ -251,6 +251,7 @@ absl::Status Application::Parts::StartOperationsPort() {
   absl::StatusOr<std::unique_ptr<OpsServer>> started =
       OpsServer::Start({.host = config.ops_listen->host,
                         .port = config.ops_listen->port,
+                        .issuer = config.issuer,
                         .metrics = [this] { return metrics.Render(); },
                         .readiness = [this] { return health->readiness(); },
                         .jwks = [this] { return JwksJson(*keys); }});

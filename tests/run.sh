@@ -53,12 +53,12 @@ go_install() {
   quietly "build $name" env GOBIN="$tools/bin" GOFLAGS=-buildvcs=false "$go" install "$1"
 }
 
-# Reads manifests of the Prometheus operator with its own types (tests/deploy/decode).
+# Reads the configurations of other programs with their own types (tests/deploy/decode).
 install_decoder() {
-  local source=$root/tests/deploy/decode built=$tools/bin/decode-monitoring
+  local source=$root/tests/deploy/decode built=$tools/bin/decode
   [[ ! -x $built || $built -ot $source/main.go ]] || return 0
-  say "Building decode-monitoring with $go"
-  quietly "build decode-monitoring" env --chdir="$source" GOFLAGS=-buildvcs=false "$go" build -o "$built" .
+  say "Building decode with $go"
+  quietly "build decode" env --chdir="$source" GOFLAGS=-buildvcs=false "$go" build -o "$built" .
 }
 
 # The strict schemas of one version of Kubernetes. Their references lead to files beside them, not into the network.

@@ -69,10 +69,10 @@ class Schemas(unittest.TestCase):
 
     def test_the_prometheus_operator_takes_its_resources(self):
         manifests = of_the_operator("production")
-        self.assertEqual(run("decode-monitoring", stdin=manifests).stderr, "")
+        self.assertEqual(run("decode", stdin=manifests).stderr, "")
         for right, wrong in (("scrapeTimeout:", "scrapeTimeouts:"), ("expr:", "expression:")):
             self.assertIn(right, manifests)
-            self.assertNotEqual(run("decode-monitoring", stdin=manifests.replace(right, wrong)).returncode, 0, wrong)
+            self.assertNotEqual(run("decode", stdin=manifests.replace(right, wrong)).returncode, 0, wrong)
 
 
 class Settings(unittest.TestCase):
