@@ -1,5 +1,5 @@
-"""docs/grpcurl.md: each command in it is run, in one shell, as its reader would; what it says comes back must come back;
-and there is no call that it leaves out."""
+"""docs/grpcurl.md: each command in it is run, in one shell, as its reader would; what it says comes back must come
+back; and there is no call that it leaves out."""
 
 import os
 import pathlib
@@ -37,8 +37,9 @@ class Shell:
     def __init__(self, folder, replacements):
         self.replacements = replacements
         path = os.pathsep.join((str(pathlib.Path(grpcurl_path()).parent), os.environ["PATH"]))
-        self.process = subprocess.Popen(["bash", "-o", "pipefail"], cwd=folder, stdin=subprocess.PIPE, text=True,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_environment(PATH=path))
+        self.process = subprocess.Popen(["bash", "-o", "pipefail"], cwd=folder, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        env=clean_environment(PATH=path))
 
     def run(self, commands):
         """(exit code, output) of the commands; the code is that of the first that fails."""

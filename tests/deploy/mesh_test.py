@@ -1,5 +1,5 @@
-"""What checks Watchword's tokens elsewhere: Envoy's and Istio's configurations are such as those programs read, agree with
-the manifests, and what they rely on is served; and a usual library gets from the issuer's name to a verified token."""
+"""What checks Watchword's tokens elsewhere: Envoy's and Istio's configurations are such as those programs read, agree
+with the manifests, and what they rely on is served; a usual library gets from the issuer to a verified token."""
 
 import json
 import os
@@ -37,7 +37,8 @@ class Configurations(unittest.TestCase):
             self.assertEqual(decode(path.read_text()), "", path)
 
     def test_what_they_would_not_take_is_noticed(self):
-        for path, right, wrong in ((ENVOY, "num_retries", "num_retriez"), (ENVOY, "stat_prefix: grpc", 'stat_prefix: ""'),
+        for path, right, wrong in ((ENVOY, "num_retries", "num_retriez"),
+                                   (ENVOY, "stat_prefix: grpc", 'stat_prefix: ""'),
                                    (ISTIO, "jwksUri:", "jwksUrl:"), (ISTIO, "requestPrincipals: [", "principal: [")):
             self.assertIn(right, path.read_text())
             self.assertNotEqual(decode(path.read_text().replace(right, wrong)), "", wrong)

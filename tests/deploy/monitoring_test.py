@@ -1,5 +1,5 @@
-"""Alert rules and the dashboard: they are well formed, alerts go off when they should, and each metric that they name is
-one that a running server or service has."""
+"""Alert rules and the dashboard: they are well formed, alerts go off when they should, and each metric that they name
+is one that a running server or service has."""
 
 import json
 import os
