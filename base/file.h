@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 #include "absl/status/status.h"
@@ -12,8 +14,13 @@ namespace watchword {
 // absl::ErrnoToStatus; OUT_OF_RANGE if it is larger. Messages name the path.
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_size);
 
-// As ReadFile, for secrets: FAILED_PRECONDITION if the file is not a regular file or others than its owner may read or
-// write it (mode & 077).
+// Whether a file of this owner and mode keeps a secret for the user `reader`: nobody but its owner has any access
+// (mode & 077). A file of root's may also be readable by its group, which is how Kubernetes mounts Secrets for programs
+// that do not run as root (and what PostgreSQL allows for keys).
+bool KeepsSecret(uid_t owner, mode_t mode, uid_t reader);
+
+// As ReadFile, for secrets: FAILED_PRECONDITION if the file is not a regular file or does not keep a secret for this
+// process (KeepsSecret).
 absl::StatusOr<std::string> ReadSecretFile(const std::string& path, size_t max_size);
 
 // Puts a file with mode 0600 at `path`, in one step that survives a crash (write beside it, fsync, rename, fsync the

@@ -17,18 +17,13 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "watchword/base/file.h"
+#include "watchword/client/service_config.h"
 
 namespace watchword {
 namespace {
 
 constexpr absl::string_view kUnixPrefix = "unix:";
 constexpr size_t kMaxPemSize = 1 << 20;
-
-constexpr char kServiceConfig[] = R"({"methodConfig": [{
-  "name": [{"service": "watchword.v1.AuthService", "method": "Validate"},
-           {"service": "watchword.v1.AuthService", "method": "Logout"}],
-  "retryPolicy": {"maxAttempts": 4, "initialBackoff": "0.1s", "maxBackoff": "1s", "backoffMultiplier": 2,
-                  "retryableStatusCodes": ["UNAVAILABLE"]}}]})";
 
 bool IsUnixSocket(absl::string_view address) { return absl::StartsWith(address, kUnixPrefix); }
 

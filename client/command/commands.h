@@ -38,5 +38,6 @@ void AddImportCommand(CLI::App& users, Action& chosen);   // user import
 void AddSessionCommands(CLI::App& app, Action& chosen);   // session …, key …
 void AddServiceCommands(CLI::App& app, Action& chosen);   // service-account …, rules
 void AddCheckCommands(CLI::App& app, Action& chosen);     // health, verify
+void AddShellCommands(CLI::App& app, Action& chosen);     // completion, man; `app` must outlive the action
 
 }  // namespace watchword

@@ -16,6 +16,10 @@ struct LoginOptions {
   bool include_username = false;
 };
 
+struct TokenOptions {
+  bool exec_credential = false;
+};
+
 struct LogoutOptions {
   bool wait = false;
   bool all = false;
@@ -57,12 +61,21 @@ absl::StatusOr<ExitCode> Login(Context& context, const LoginOptions& options) {
   return kExitDone;
 }
 
-absl::StatusOr<ExitCode> Token(Context& context) {
+// What kubectl and its like expect of a program that they run for a credential (client.authentication.k8s.io/v1).
+nlohmann::ordered_json ExecCredential(const StoredLogin& login) {
+  return {{"kind", "ExecCredential"},
+          {"apiVersion", "client.authentication.k8s.io/v1"},
+          {"status", {{"expirationTimestamp", TimeText(login.expires_at)}, {"token", login.credential}}}};
+}
+
+absl::StatusOr<ExitCode> Token(Context& context, const TokenOptions& options) {
   const auto session = context.Session();
   if (!session.ok()) return session.status();
   const auto login = (*session)->Fresh(Context::kMargin);
   if (!login.ok()) return login.status();
-  if (context.options().format == OutputFormat::kJson) {
+  if (options.exec_credential) {
+    context.environment().out << ExecCredential(*login).dump() << '\n';
+  } else if (context.options().format == OutputFormat::kJson) {
     context.Print(
         {{"credential", login->credential}, {"token_type", "Bearer"}, {"expires_at", TimeText(login->expires_at)}});
   } else {
@@ -107,8 +120,15 @@ void AddLoginCommands(CLI::App& app, Action& chosen) {
   command->add_flag("--include-username", login->include_username, "Put the name into access tokens");
   OnParsed(command, chosen, login, Login);
 
-  OnParsed(app.add_subcommand("token", "Print a credential that works, renewed if need be, and nothing else"), chosen,
-           Token);
+  auto token = std::make_shared<TokenOptions>();
+  command = app.add_subcommand("token", "Print a credential that works, renewed if need be, and nothing else");
+  command
+      ->add_option_function<std::string>(
+          "--format", [token](const std::string& format) { token->exec_credential = format == "exec-credential"; },
+          "How: by itself, or as kubectl takes it; --output is for people")
+      ->option_text("plain|exec-credential")
+      ->check(CLI::IsMember({"plain", "exec-credential"}));
+  OnParsed(command, chosen, token, Token);
   OnParsed(app.add_subcommand("refresh", "Get a new access token now"), chosen, Refresh);
 
   auto logout = std::make_shared<LogoutOptions>();

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "client/command/commands.h"
+#include "version/version.h"
 
 namespace watchword {
 namespace {
@@ -26,12 +27,15 @@ void AddTlsOptions(CLI::App& app, ChannelOptions& channel) {
       ->envname("WATCHWORD_TLS")
       ->group("TLS");
   app.add_option("--tls-ca", channel.ca_file, "PEM file: who signs the server's certificate; default: the system's")
+      ->type_name("FILE")
       ->envname("WATCHWORD_TLS_CA")
       ->group("TLS");
   app.add_option("--tls-cert", channel.certificate_file, "PEM file: our own certificate, where the server wants one")
+      ->type_name("FILE")
       ->envname("WATCHWORD_TLS_CERT")
       ->group("TLS");
   app.add_option("--tls-key", channel.key_file, "PEM file: its private key")
+      ->type_name("FILE")
       ->envname("WATCHWORD_TLS_KEY")
       ->group("TLS");
   app.add_option("--tls-server-name", channel.server_name, "The name in the server's certificate, if not the host's")
@@ -59,7 +63,7 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
       ->capture_default_str();
   app.add_option("--user", options.user, "Which stored login to use; default: the last one at the address")
       ->envname("WATCHWORD_USER");
-  AddParsed(app, "--output", options.format, ParseFormat, "text or json; default: text")->option_text("FORMAT");
+  AddParsed(app, "--output", options.format, ParseFormat, "text or json; default: text")->option_text("text|json");
   AddParsed(app, "--timeout", options.timeout, ParseTimeout, "How long to wait for each answer; default: 10s")
       ->option_text("TIME");
   AddTlsOptions(app, options.channel);
@@ -117,10 +121,10 @@ int RunCommand(const std::vector<std::string>& arguments, const Environment& env
   CLI::App app("Log in to Watchword, use the login, and administer the server", "watchword");
   app.require_subcommand(1);
   app.fallthrough();  // so that global options may also stand behind a subcommand
-  app.set_version_flag("--version", "watchword " WATCHWORD_VERSION);
+  app.set_version_flag("--version", absl::StrCat("watchword ", kVersion));
   AddGlobalOptions(app, context.options());
   for (const auto add : {AddLoginCommands, AddPasswordCommands, AddIdentityCommands, AddUserCommands,
-                         AddServiceCommands, AddSessionCommands, AddCheckCommands}) {
+                         AddServiceCommands, AddSessionCommands, AddCheckCommands, AddShellCommands}) {
     add(app, chosen);
   }
   app.footer("Exit codes: 0 done, 1 wrong usage or a local problem, 2 server or network, 3 refused, 4 not logged in.");

@@ -114,13 +114,17 @@ void AddServiceCommands(CLI::App& app, Action& chosen) {
   command->add_option("NAME", add->name, "Its name")->required();
   command->add_option("--scope", add->scopes, "A scope it may have, such as watchword.verifier; repeatable")
       ->allow_extra_args(false);
-  command->add_option("--out", add->out, "Where to put its name and secret; a new file, mode 0600")->required();
+  command->add_option("--out", add->out, "Where to put its name and secret; a new file, mode 0600")
+      ->type_name("FILE")
+      ->required();
   OnParsed(command, chosen, add, AddAccount);
 
   auto rotate = std::make_shared<AccountOptions>();
   command = group->add_subcommand("rotate", "Give one another secret, and end its sessions");
   command->add_option("NAME", rotate->name, "Its name")->required();
-  command->add_option("--out", rotate->out, "Where to put its name and secret; replaces the file")->required();
+  command->add_option("--out", rotate->out, "Where to put its name and secret; replaces the file")
+      ->type_name("FILE")
+      ->required();
   OnParsed(command, chosen, rotate, RotateSecret);
 
   auto rules = std::make_shared<RulesOptions>();

@@ -9,12 +9,15 @@
 #include <chrono>
 #include <cstring>
 #include <future>
+#include <set>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "httplib.h"
+#include "nlohmann/json.hpp"
 
 namespace watchword {
 namespace {
@@ -41,6 +44,30 @@ void Answer(httplib::Response& response, int status, const std::string& body,
   response.set_content(body, type);
 }
 
+// The algorithms of the keys in a JWK Set.
+std::set<std::string> AlgorithmsOf(const std::string& jwks) {
+  std::set<std::string> algorithms;
+  const auto parsed = nlohmann::json::parse(jwks, /*cb=*/nullptr, /*allow_exceptions=*/false);
+  if (!parsed.is_object() || !parsed.contains("keys")) return algorithms;
+  for (const auto& key : parsed["keys"]) {
+    if (key.is_object() && key.contains("alg") && key["alg"].is_string())
+      algorithms.insert(key["alg"].get<std::string>());
+  }
+  return algorithms;
+}
+
+// What Kubernetes' API server says of its own tokens, and for the same reason: there is nothing to log in to over HTTP,
+// so what a client would need for that is left out, while what the standard requires beside it is there.
+std::string Discovery(const OpsServer::Options& options) {
+  const nlohmann::ordered_json document = {
+      {"issuer", options.issuer},
+      {"jwks_uri", absl::StrCat(absl::StripSuffix(options.issuer, "/"), "/.well-known/jwks.json")},
+      {"response_types_supported", {"id_token"}},
+      {"subject_types_supported", {"public"}},
+      {"id_token_signing_alg_values_supported", AlgorithmsOf(options.jwks())}};
+  return document.dump();
+}
+
 void Route(const OpsServer::Options& options, const httplib::Request& request, httplib::Response& response) {
   if (request.method != "GET" && request.method != "HEAD") {
     response.set_header("Allow", "GET, HEAD");
@@ -59,7 +86,13 @@ void Route(const OpsServer::Options& options, const httplib::Request& request, h
     response.set_header("Cache-Control", "max-age=60");
     return Answer(response, 200, keys, "application/jwk-set+json");
   }
-  Answer(response, 404, "not here; there are /metrics, /livez, /readyz and /.well-known/jwks.json\n");
+  if (request.path == "/.well-known/openid-configuration") {
+    response.set_header("Cache-Control", "max-age=60");
+    return Answer(response, 200, Discovery(options), "application/json");
+  }
+  Answer(response, 404,
+         "not here; there are /metrics, /livez, /readyz, /.well-known/jwks.json and "
+         "/.well-known/openid-configuration\n");
 }
 
 // A connection that is given up at a fixed time. httplib's own time-outs begin anew with each byte, so that a client

@@ -17,6 +17,9 @@ namespace watchword {
 //   GET /livez                     200 as long as the process answers; depends on nothing else
 //   GET /readyz                    200 "ok", or 503 and one line that says why not
 //   GET /.well-known/jwks.json     the public keys (RFC 7517)
+//   GET /.well-known/openid-configuration
+//                                  where they are and what they sign, for libraries and meshes that know the issuer
+//                                  only (OpenID Connect Discovery 1.0 section 3, as far as it is about checking tokens)
 //
 // Two threads, one request per connection, a few seconds for all of it: no client can occupy a thread for longer.
 //
@@ -26,6 +29,9 @@ class OpsServer {
   struct Options {
     std::string host;  // a name or an address, IPv6 without brackets
     int port = 0;      // 0: any free one
+    // What tokens name as their issuer. The discovery document says that the keys are below it, so it is complete only
+    // if the issuer is a URL under which this port can be reached.
+    std::string issuer;
     // Called on the server's threads until Stop returns; must not throw.
     std::function<std::string()> metrics;       // the body of /metrics
     std::function<absl::Status()> readiness;    // OK, or why not; the message is shown

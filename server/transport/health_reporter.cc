@@ -41,6 +41,7 @@ absl::Status HealthReporter::readiness() const {
 void HealthReporter::Drain() {
   MutexLock lock(mutex_);
   draining_ = true;
+  health_.SetServingStatus("", false);
   Report(absl::UnavailableError("the server is stopping"));
 }
 

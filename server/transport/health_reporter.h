@@ -18,8 +18,9 @@ class HealthCheckServiceInterface;
 namespace watchword {
 
 // Says whether the server can do its work: asks the store every second, and tells gRPC health checks, by the name of
-// each service, and whoever asks for readiness. The empty service name and "liveness" stay SERVING as long as the
-// process runs, so that an outage of the store restarts nobody.
+// each service, and whoever asks for readiness. The empty service name is SERVING until the server is about to stop,
+// whatever the store does: clients avoid a server by it, and much is answered from memory. "liveness" stays SERVING as
+// long as the process runs, so that an outage of the store restarts nobody.
 //
 // Thread-safe.
 class HealthReporter {

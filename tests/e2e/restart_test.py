@@ -84,7 +84,8 @@ class Asked(Case):
         login = server.login()
         server.process.send_signal(signal.SIGTERM)
         server.wait_for_message("not ready")
-        for service, status in {"watchword.v1.AuthService": "NOT_SERVING", "liveness": "SERVING"}.items():
+        for service, status in {"watchword.v1.AuthService": "NOT_SERVING", "": "NOT_SERVING",
+                                "liveness": "SERVING"}.items():
             self.assertEqual(server.grpc.call("grpc.health.v1.Health/Check", service=service).response["status"], status)
         self.assertActive(server.validate(login["credential"]))
 

@@ -63,6 +63,17 @@ TEST_F(FileTest, SecretThatOthersMayReadOrWriteIsRefused) {
   EXPECT_THAT(ReadSecretFile(PathOf("a"), 10), IsOk());
 }
 
+TEST(KeepsSecretTest, OnlyRootMayLendAFileToAGroupAndOnlyForReading) {
+  constexpr uid_t kRoot = 0, kUser = 65532, kOther = 1000;
+  for (const mode_t mode : {0600, 0400}) EXPECT_TRUE(KeepsSecret(kUser, mode, kUser)) << std::oct << mode;
+  for (const mode_t mode : {0640, 0440, 0400}) EXPECT_TRUE(KeepsSecret(kRoot, mode, kUser)) << std::oct << mode;
+  for (const mode_t mode : {0444, 0660, 0450, 0404, 0402, 0401}) {
+    EXPECT_FALSE(KeepsSecret(kRoot, mode, kUser)) << std::oct << mode;
+  }
+  for (const uid_t owner : {kUser, kOther}) EXPECT_FALSE(KeepsSecret(owner, 0440, kUser)) << owner;
+  EXPECT_FALSE(KeepsSecret(kRoot, 0440, kRoot)) << "root's own secrets are nobody else's";
+}
+
 TEST_F(FileTest, SecretThatIsNoRegularFileIsRefusedWithoutWaiting) {
   EXPECT_THAT(ReadSecretFile(folder_.path(), 10), HasCode(Code::kFailedPrecondition));
   ASSERT_EQ(mkfifo(PathOf("pipe").c_str(), 0600), 0);

@@ -118,7 +118,7 @@ TEST(MakeChannelTest, UnixSocketsAreReached) {
   EXPECT_THAT(Probe({.address = server.address()}), HasCode(absl::StatusCode::kUnimplemented));
 }
 
-TEST(MakeChannelTest, OnlyValidateAndLogoutAreTriedAgain) {
+TEST(MakeChannelTest, LoginsAndRefreshesAreNotTriedAgain) {
   FakeServer server;
   const auto unavailable = [](const auto&, auto&) { return grpc::Status(grpc::StatusCode::UNAVAILABLE, "draining"); };
   server.login = unavailable;

@@ -33,12 +33,16 @@ class OpsServerTest : public testing::Test {
   OpsServer::Options OptionsWithPort(int port) {
     return {.host = "127.0.0.1",
             .port = port,
+            .issuer = issuer_,
             .metrics = [] { return std::string("watchword_up 1\n"); },
             .readiness = [this] { return ready_; },
-            .jwks = [] { return std::string(R"({"keys":[]})"); }};
+            .jwks = [this] { return jwks_; }};
   }
 
+  // Read on the server's threads: set before a request is made.
   absl::Status ready_;
+  std::string jwks_ = R"({"keys":[]})";
+  std::string issuer_ = "https://watchword.test";
   std::unique_ptr<OpsServer> server_;
   std::unique_ptr<httplib::Client> client_;
 };
@@ -58,6 +62,28 @@ TEST_F(OpsServerTest, ServesTheKeysToBeCached) {
   EXPECT_EQ(answer->body, R"({"keys":[]})");
   EXPECT_EQ(answer->get_header_value("Content-Type"), "application/jwk-set+json");
   EXPECT_EQ(answer->get_header_value("Cache-Control"), "max-age=60");
+}
+
+TEST_F(OpsServerTest, DiscoveryLeadsFromTheIssuerToTheKeys) {
+  jwks_ = R"({"keys":[{"alg":"RS256"},{"alg":"ES256"},{"alg":"ES256"}]})";
+  const auto answer = client_->Get("/.well-known/openid-configuration");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->status, 200);
+  EXPECT_EQ(answer->get_header_value("Content-Type"), "application/json");
+  EXPECT_EQ(answer->body,
+            R"({"issuer":"https://watchword.test","jwks_uri":"https://watchword.test/.well-known/jwks.json",)"
+            R"("response_types_supported":["id_token"],"subject_types_supported":["public"],)"
+            R"("id_token_signing_alg_values_supported":["ES256","RS256"]})");
+}
+
+TEST_F(OpsServerTest, DiscoveryOfAnIssuerThatEndsWithASlashHasOneSlash) {
+  issuer_ = "https://example.com/auth/";
+  const auto server = OpsServer::Start(OptionsWithPort(0));
+  ASSERT_THAT(server, IsOk());
+  const auto answer = httplib::Client("127.0.0.1", (*server)->port()).Get("/.well-known/openid-configuration");
+  ASSERT_TRUE(answer);
+  EXPECT_THAT(answer->body, HasSubstr(R"("jwks_uri":"https://example.com/auth/.well-known/jwks.json")"));
+  EXPECT_THAT(answer->body, HasSubstr(R"("issuer":"https://example.com/auth/")"));
 }
 
 TEST_F(OpsServerTest, ReadyzSaysInOneLineWhyNot) {
