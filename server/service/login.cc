@@ -95,7 +95,10 @@ class Login : public std::enable_shared_from_this<Login> {
       proof_.principal.sessions_revoked_until = fresh->sessions_revoked_until;
       issued = CreateSession(now);
     }
-    if (issued.status().code() == absl::StatusCode::kFailedPrecondition) return Finish(PasswordCheck::Refused());
+    if (issued.status().code() == absl::StatusCode::kFailedPrecondition) {
+      const AuditTarget target{.subject = proof_.principal.id.ToString(), .username = proof_.principal.name};
+      return Finish(WithAuditNote(PasswordCheck::Refused(), {.target = target, .cause = "account_changed"}));
+    }
     if (!issued.ok()) return Finish(StoreFailed(issued.status()));
     Rehash();
     environment_.log.Info("login", {{"user", name_}, {"session", issued->session_id}});
@@ -169,7 +172,7 @@ class Login : public std::enable_shared_from_this<Login> {
                             .expires_at = session.idle_expires_at,
                             .session_id = session.id.ToString(),
                             .scopes = session.scopes,
-                            .subject = principal_->id.ToString()};
+                            .subject = proof_.principal.id.ToString()};
     Secret::Wipe(content);
     session.token_digest = Sha256(issued.credential);
     return issued;

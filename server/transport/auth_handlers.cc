@@ -193,8 +193,8 @@ grpc::ServerUnaryReactor* AuthHandlers::ChangePassword(grpc::CallbackServerConte
        .new_password = PasswordOf(request->new_password()),
        .deadline = DeadlineOf(*context)},
       [call = std::move(call), audit = std::move(audit)](const absl::StatusOr<PrincipalRecord>& user) {
-        audit.Record(user.status(), user.ok() ? AuditTarget{.subject = user->id.ToString(), .username = user->name}
-                                              : AuditTarget());
+        audit.Record(user.status(),
+                     user.ok() ? AuditTarget{.subject = user->id.ToString(), .username = user->name} : AuditTarget());
         call.Finish(user.status());
       });
   return reactor;

@@ -78,13 +78,8 @@ class Schemas(unittest.TestCase):
 class Settings(unittest.TestCase):
     """The ConfigMap, as the server reads it."""
 
-    # Of the store that several servers share; the file it names is read only when it is used.
-    STORE = ("WATCHWORD_STORE", "WATCHWORD_STORE_PASSWORD_FILE", "WATCHWORD_STORE_TLS_CA")
-
     def read(self, overlay, **changes):
         settings = {**policy.Manifests(resources(overlay)).settings(), **changes}
-        for name in self.STORE:
-            settings.pop(name, None)
         return subprocess.run([str(BIN / "watchwordd"), "--print-config"], capture_output=True, text=True, timeout=60,
                               env=clean_environment(**settings))
 
