@@ -173,7 +173,7 @@ class History(Case):
         until(lambda: any("heartbeat" in each for each in recorder.streams[-1]["messages"]))
         recorder.close()
         self.assertEqual(list(violations(recorder.streams)), [])
-        self.assertGreater(len(recorder.streams), 5)
+        self.assertGreater(len(recorder.streams), 3)  # a fault may meet a stream that the one before has ended
         self.assertGreater(len(ended), 60)
 
     def test_the_checker_finds_what_it_looks_for(self):
