@@ -24,7 +24,8 @@ def peak_memory(server):
 
 with tempfile.TemporaryDirectory(prefix="watchword-bench-") as folder:
     # The gate's own limit, which cannot say when to come again, is not what is measured.
-    server = Server(folder, "--anonymous-rate", "100000", "--anonymous-connection-rate", "100000", "--hash-budget", f"{BUDGET}MiB", "--hash-threads", "8")
+    server = Server(folder, "--anonymous-rate", "100000", "--anonymous-connection-rate", "100000",
+                    "--hash-budget", f"{BUDGET}MiB", "--hash-threads", "8")
     try:
         before = peak_memory(server)
         command = [BENCH / "login_flood_bench", "--address", server.address, "--username", "admin", *sys.argv[1:]]
