@@ -198,7 +198,7 @@ class Server(Process):
     ISSUER = "https://watchword.test"
     CHEAP_HASHES = ("--hash-memory", "8MiB", "--hash-passes", "1")
 
-    def __init__(self, folder, *flags, port=0, grpcurl_flags=()):
+    def __init__(self, folder, *flags, port=0, grpcurl_flags=(), admin_password=None):
         self.data = pathlib.Path(folder) / "data"
         super().__init__(BIN / "watchwordd", "--data-dir", self.data, "--issuer", self.ISSUER, "--listen",
                          f"127.0.0.1:{port}", "--ops-listen", "127.0.0.1:0", "--bootstrap-admin", "admin",
@@ -213,7 +213,8 @@ class Server(Process):
         self.ops_port = int(self.wait_for_message("operations port listening")["port"])
         self.address = f"127.0.0.1:{self.port}"
         self.grpc = Grpcurl(self.address, *grpcurl_flags)
-        self.admin_password = remember((self.data / "bootstrap-admin-password").read_text().strip())
+        self.admin_password = remember(
+            admin_password or (self.data / "bootstrap-admin-password").read_text().strip())
 
     def login(self, username="admin", password=None, **request):
         reply = self.grpc.call(AUTH + "Login", username=username, password=password or self.admin_password, **request)

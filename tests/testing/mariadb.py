@@ -36,19 +36,23 @@ def free_port():
 class MariaDb:
     """One server. What it acknowledges is on the disk, as Watchword asks for, unless `options` say otherwise."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, files=None):
+        """`files`: the folder of one that was stopped, whose data this one begins with."""
         self.folder = pathlib.Path(folder)
         self.socket = self.folder / "socket"
         self.options = list(options)
         self.port = free_port()
         self.process = None
-        self.make_files()
+        self.make_files(files)
         self.start()
 
-    def make_files(self):
+    def make_files(self, files):
         if (self.folder / "data").exists():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
+        if files is not None:
+            shutil.copytree(pathlib.Path(files) / "data", self.folder / "data")
+            return
         subprocess.run([program("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal",
                         "--skip-test-db", f"--datadir={self.folder / 'data'}", *self.user()],
                        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=PATIENCE)
