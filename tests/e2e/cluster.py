@@ -1,4 +1,5 @@
-"""What the tests of the MySQL store share: a MariaDB of their own, servers on it, and a record of what was acknowledged."""
+"""What the tests of the MySQL store share: a MariaDB of their own, servers on it, and a record of what was
+acknowledged."""
 
 import base64
 import contextlib
@@ -27,7 +28,8 @@ SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", 0))
 
 
 def rounds(what, short, long, share=1.0):
-    """Counts rounds: `short` of them, or under tests/soak.sh `long`, as far as there is time. Says how many there were."""
+    """Counts rounds: `short` of them, or under tests/soak.sh `long`, as far as there is time. Says how many
+    there were."""
     began, done = time.monotonic(), 0
     while done < (long if SOAK_SECONDS else short):
         if SOAK_SECONDS and time.monotonic() - began > SOAK_SECONDS * share:
@@ -43,6 +45,9 @@ def figure(text):
 
 class Database(MariaDb):
     """A MariaDB with an account for Watchword that may do no more than it needs: root could write where it must not."""
+
+    def __init__(self, folder, *options, files=None):
+        super().__init__(folder, *options, files=files or self.files_in(BIN.parent / "tests/mariadb-files"))
 
     def prepare(self):
         """Makes the database and the account."""
@@ -314,8 +319,9 @@ class Load:
             if reply.code != OK:
                 return
             self._note()
-        if len(self.ledger.sessions) % 2 == 0 and self.ledger.logout(self._rpc, record, timeout=self._timeout).code == OK:
-            self._note()
+        if len(self.ledger.sessions) % 2 == 0:
+            if self.ledger.logout(self._rpc, record, timeout=self._timeout).code == OK:
+                self._note()
 
     def _note(self):
         self.acknowledged_at.append(time.monotonic())

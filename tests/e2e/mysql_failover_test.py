@@ -32,7 +32,8 @@ class Pair:
     def follow(self, replica, primary):
         replica.sql("SET GLOBAL gtid_slave_pos = @@gtid_binlog_pos; "
                     f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={primary.port}, MASTER_USER='observer', "
-                    f"MASTER_PASSWORD='{DATABASE_PASSWORD}', MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1; START SLAVE")
+                    f"MASTER_PASSWORD='{DATABASE_PASSWORD}', MASTER_USE_GTID=slave_pos, "
+                    "MASTER_CONNECT_RETRY=1; START SLAVE")
         self.wait_until_applied()
 
     def wait_until_applied(self):
@@ -128,7 +129,8 @@ class Failover(StoreCase):
         return pair.promote()
 
     def assertNoNewEpoch(self, server):
-        self.assertFalse([line for line in server.lines if "new epoch begins" in line], "the log was taken for another one")
+        begun = [line for line in server.lines if "new epoch begins" in line]
+        self.assertFalse(begun, "the log was taken for another one")
 
     def test_replica_without_the_end_of_the_log_begins_a_new_epoch_and_what_verifiers_knew_stays_revoked(self):
         for overtake in (False, True):

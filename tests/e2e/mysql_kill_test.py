@@ -11,7 +11,8 @@ from rpc import Rpc
 
 # Where a server dies: before or after the database has run the statement, or while it is on its way.
 DEATHS = [(point, pattern, within) for point in ("before", "during", "after") for pattern, within in (
-    ("^INSERT INTO sessions", None), ("^UPDATE sessions SET generation", None), ("^UPDATE sessions SET revoked_at", None),
+    ("^INSERT INTO sessions", None), ("^UPDATE sessions SET generation", None),
+    ("^UPDATE sessions SET revoked_at", None),
     ("^INSERT INTO revocations", None), ("^UPDATE revocation_sequencer", None),
     ("^COMMIT", "^INSERT INTO revocations"))]
 

@@ -27,16 +27,17 @@ class Write:
         return self.rpc.must(AUTH + "Login", username=self.username, password=self.password)
 
     def state(self):
-        """(sessions of the user, sum of their generations, how many were ended; entries in the log; version and name of
-        the account)"""
-        subject = self.database.query("SELECT id, credential_version, disabled FROM principals WHERE name = %s", self.username)
+        """How many sessions the user has, the sum of their generations, how many were ended; entries in the log; the
+        account's version and whether it is disabled; how many accounts there are."""
+        version, disabled = self.database.query(
+            "SELECT credential_version, disabled FROM principals WHERE name = %s", self.username)[0]
         count, generations, ended = self.database.query(
             "SELECT COUNT(*), COALESCE(SUM(generation), 0), COALESCE(SUM(revoked_at IS NOT NULL), 0) FROM sessions s "
             "JOIN principals p ON p.id = s.principal WHERE p.name = %s", self.username)[0]
         log = len(self.database.revocations())
         accounts = self.database.value("SELECT COUNT(*) FROM principals")
         return {"sessions": count, "generations": int(generations), "ended": int(ended), "log": log,
-                "version": subject[0][1], "disabled": subject[0][2], "accounts": accounts}
+                "version": version, "disabled": disabled, "accounts": accounts}
 
     def check(self, reply, **options):
         self.test.assertEqual(reply.code, OK, f"{self.name}: {reply}")
@@ -103,7 +104,8 @@ class LogoutOfAll(Logout):
 
 class SessionRevokedByAdministrator(Logout):
     def call(self, **options):
-        return self.rpc.call(ADMIN + "RevokeSessions", bearer=self.admin, session_id=self.session["session_id"], **options)
+        return self.rpc.call(ADMIN + "RevokeSessions", bearer=self.admin,
+                             session_id=self.session["session_id"], **options)
 
 
 class PasswordChange(Logout):
@@ -146,13 +148,15 @@ class NewUser(Write):
 
     def call(self, **options):
         self.new = self.username + "-too"
-        return self.rpc.call(ADMIN + "CreateUser", bearer=self.admin, username=self.new, password=self.password, **options)
+        return self.rpc.call(ADMIN + "CreateUser", bearer=self.admin, username=self.new, password=self.password,
+                             **options)
 
     def check_answers(self, reply, **_):
         self.rpc.must(AUTH + "Login", username=self.new, password=self.password)
 
 
-WRITES = (Login, Refresh, Logout, LogoutOfAll, SessionRevokedByAdministrator, PasswordChange, Disabling, Enabling, NewUser)
+WRITES = (Login, Refresh, Logout, LogoutOfAll, SessionRevokedByAdministrator, PasswordChange, Disabling, Enabling,
+          NewUser)
 
 
 class UnknownOutcome(StoreCase):

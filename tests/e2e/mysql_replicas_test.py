@@ -25,7 +25,8 @@ class Replicas(StoreCase):
         self.username, self.password = self.add_user(self.servers["one"])
         account = self.servers["one"].service_account()
         # Each prefers another server, and goes to the next when that is away.
-        self.verifiers = [self.start(Orders, "ipv4:" + ",".join(addresses[i:] + addresses[:i]), account) for i in (0, 1)]
+        self.verifiers = [self.start(Orders, "ipv4:" + ",".join(addresses[i:] + addresses[:i]), account)
+                          for i in (0, 1)]
         for verifier in self.verifiers:
             verifier.wait_for_trust(self.login("one")["credential"])
 

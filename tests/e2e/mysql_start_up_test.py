@@ -1,4 +1,5 @@
-"""How a server starts on a MySQL store: it waits for a database that is away, and refuses one that would lose things."""
+"""How a server starts on a MySQL store: it waits for a database that is away, and refuses one that would lose
+things."""
 
 import unittest
 
@@ -7,7 +8,8 @@ from harness import AUTH, BIN, Process, Server, until
 
 
 class StartUp(StoreCase):
-    OPTIONS = ("--log-bin=binlog", "--server-id=1", "--character-set-server=latin1", "--collation-server=latin1_swedish_ci")
+    OPTIONS = ("--log-bin=binlog", "--server-id=1", "--character-set-server=latin1",
+               "--collation-server=latin1_swedish_ci")
 
     def start_process(self):
         return self.start(Process, BIN / "watchwordd", "--data-dir", self.folder / "data", "--issuer", Server.ISSUER,
@@ -56,11 +58,13 @@ class StartUp(StoreCase):
         self.assertRefused("it has no schema yet", "watchwordd migrate")
 
     def test_newer_schema_is_refused(self):
-        self.on_schema("INSERT INTO schema_migrations SELECT 999, 0, 999, 0", "DELETE FROM schema_migrations WHERE version = 999")
+        self.on_schema("INSERT INTO schema_migrations SELECT 999, 0, 999, 0",
+                       "DELETE FROM schema_migrations WHERE version = 999")
         self.assertRefused("its schema is 999", "run the newer release")
 
     def test_newer_schema_that_this_release_can_work_with_is_accepted(self):
-        self.on_schema("INSERT INTO schema_migrations SELECT 999, 0, 1, 0", "DELETE FROM schema_migrations WHERE version = 999")
+        self.on_schema("INSERT INTO schema_migrations SELECT 999, 0, 1, 0",
+                       "DELETE FROM schema_migrations WHERE version = 999")
         self.start_process().wait_for_message("ready")
 
     def test_edited_schema_is_refused(self):

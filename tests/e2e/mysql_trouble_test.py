@@ -1,4 +1,5 @@
-"""A database that is slow, full, locked, or gone for a while: calls end in time, with an effect once, and it recovers."""
+"""A database that is slow, full, locked, or gone for a while: calls end in time, with an effect once, and it
+recovers."""
 
 import contextlib
 import pathlib
@@ -7,9 +8,10 @@ import threading
 import time
 import unittest
 
-from cluster import DATABASE, Ledger, Load, MysqlServer, StoreCase, figure, kill_connections, probe
+from cluster import DATABASE, SOAK_SECONDS, Ledger, Load, MysqlServer, StoreCase, figure, kill_connections, probe
 from harness import AUTH, OK, until
 
+HANGS_FOR = 30 if SOAK_SECONDS else 8  # seconds; a connection waits 5 for an answer
 LOCK_SEQUENCER = "SELECT seq FROM revocation_sequencer WHERE id = 1 FOR UPDATE"
 
 
@@ -26,7 +28,8 @@ class Trouble(StoreCase):
         self.before = len(self.database.revocations())
 
     def login(self, **options):
-        return self.rpc.call_with_retries(AUTH + "Login", username=self.username, password=self.password, **options).response
+        request = {"username": self.username, "password": self.password}
+        return self.rpc.call_with_retries(AUTH + "Login", **request, **options).response
 
     def logout(self, login, **options):
         return self.rpc.call(AUTH + "Logout", bearer=login["credential"], **options)
@@ -123,8 +126,8 @@ class Trouble(StoreCase):
             cursor.execute("SELECT id FROM principals WHERE name = %s FOR UPDATE", self.username)
             began = time.monotonic()
             # Refreshing needs the principal's row: each call keeps a thread and a connection.
-            waiting = [self.in_background(self.rpc.call, AUTH + "Refresh", refresh_token=login["refresh_token"], timeout=2)
-                       for login in logins]
+            waiting = [self.in_background(self.rpc.call, AUTH + "Refresh", timeout=2,
+                                          refresh_token=login["refresh_token"]) for login in logins]
             for join in waiting:
                 reply = join()
                 self.assertTrue(reply.is_outage, reply)
@@ -142,12 +145,13 @@ class Trouble(StoreCase):
         self.database.process.send_signal(signal.SIGSTOP)
         try:
             began = time.monotonic()
-            while time.monotonic() - began < 8:  # beyond the time that a connection waits for an answer
+            while time.monotonic() - began < HANGS_FOR:
                 asked = time.monotonic()
-                calls = [self.in_background(self.rpc.call, AUTH + method, timeout=1.5, **request) for method, request in (
-                    ("Login", {"username": self.username, "password": self.password}),
-                    ("Refresh", {"refresh_token": login["refresh_token"]}),
-                    ("Logout", {"bearer": login["credential"]}))]
+                requests = {"Login": {"username": self.username, "password": self.password},
+                            "Refresh": {"refresh_token": login["refresh_token"]},
+                            "Logout": {"bearer": login["credential"]}}
+                calls = [self.in_background(self.rpc.call, AUTH + method, timeout=1.5, **request)
+                         for method, request in requests.items()]
                 for join in calls:
                     reply = join()
                     self.assertTrue(reply.is_outage, reply)
