@@ -54,8 +54,8 @@ class Replicas(StoreCase):
         for name in NAMES:
             login = self.login("one")
             self.assertEqual([verifier.list(login["credential"]).code for verifier in self.verifiers], [OK, OK])
-            self.assertEqual(self.logout(name, login, wait_for_verifiers=True),
-                             {"verifiers_acknowledged": 2, "verifiers_live": 2})
+            tally = self.logout(name, login, wait_for_verifiers=True)
+            self.assertEqual((tally["verifiers_acknowledged"], tally["verifiers_live"]), (2, 2))
             self.assertRefusedByAll(login["credential"])
 
     def test_logout_at_one_server_holds_at_the_others(self):
