@@ -41,11 +41,11 @@ failed=0
 for name in "${names[@]}"; do
   program=$root/tests/e2e/mysql_${name}_test.py
   [[ -f $program ]] || die "there is no $program"
-  say "$name, for $((SOAK_SECONDS / 60)) minutes; its log is $logs/$name.log"
+  say "$name, for some $SOAK_SECONDS seconds; its log is $logs/$name.log"
   if ! /usr/bin/python3 -B "$program" -v >"$logs/$name.log" 2>&1; then
     failed=1
     tail -n 40 "$logs/$name.log" >&2
   fi
-  grep '^figure: ' "$logs/$name.log" | sed "s/^figure:/$name:/" || true
+  grep --only-matching 'figure: .*' "$logs/$name.log" | sed "s/^figure:/$name:/" || true
 done
 exit "$failed"

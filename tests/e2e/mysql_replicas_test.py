@@ -58,6 +58,16 @@ class Replicas(StoreCase):
             self.assertEqual((tally["verifiers_acknowledged"], tally["verifiers_live"]), (2, 2))
             self.assertRefusedByAll(login["credential"])
 
+    def test_verifier_of_another_server_that_does_not_answer_is_not_counted_as_having_acknowledged(self):
+        login, stopped = self.login("one"), self.verifiers[1]
+        stopped.process.send_signal(signal.SIGSTOP)
+        try:
+            tally = self.logout("three", login, wait_for_verifiers=True, timeout=2)
+        finally:
+            stopped.process.send_signal(signal.SIGCONT)
+        self.assertEqual((tally["verifiers_acknowledged"], tally["verifiers_live"]), (1, 2))
+        until(lambda: stopped.list(login["credential"]).code == UNAUTHENTICATED)
+
     def test_logout_at_one_server_holds_at_the_others(self):
         for at, elsewhere in (("one", "two"), ("two", "three"), ("three", "one")):
             login = self.login(at)
