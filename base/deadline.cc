@@ -9,9 +9,7 @@ thread_local absl::Time current_deadline = absl::InfiniteFuture();
 
 absl::Time CurrentDeadline() { return current_deadline; }
 
-ScopedDeadline::ScopedDeadline(absl::Time deadline) : outer_(current_deadline) {
-  current_deadline = deadline;
-}
+ScopedDeadline::ScopedDeadline(absl::Time deadline) : outer_(current_deadline) { current_deadline = deadline; }
 
 ScopedDeadline::~ScopedDeadline() { current_deadline = outer_; }
 

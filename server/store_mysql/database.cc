@@ -50,12 +50,14 @@ absl::Status Database::RunRead(WorkRef work) {
 
 absl::Status Database::RunWrite(Write how, WorkRef work, FindOutRef find_out) {
   const absl::Time deadline = Deadline();
+  bool may_come_late = false;  // a statement that was lost on its way
   for (int tries = 1;; ++tries) {
     Reached reached = Reached::kNothing;
     absl::Status status = Try(how, work, deadline, reached);
     const Failure failure = FailureOf(status);
-    if (failure == Failure::kNone || failure == Failure::kOther) return status;
-    if (failure == Failure::kLost && reached == Reached::kCommit) {
+    const bool came_late = may_come_late && absl::IsAlreadyExists(status);
+    if (!came_late && (failure == Failure::kNone || failure == Failure::kOther)) return status;
+    if (came_late || (failure == Failure::kLost && reached == Reached::kCommit)) {
       const absl::StatusOr<bool> committed = Settle(find_out, deadline);
       if (!committed.ok()) {
         return absl::UnavailableError(
@@ -64,6 +66,8 @@ absl::Status Database::RunWrite(Write how, WorkRef work, FindOutRef find_out) {
                          committed.status().message()));
       }
       if (*committed) return absl::OkStatus();
+      if (came_late) return status;  // it is somebody else's
+      may_come_late = true;
     }
     if (!Pause(tries, deadline)) return status;
   }
@@ -103,7 +107,8 @@ absl::Status Database::Try(Write how, WorkRef work, absl::Time deadline, Reached
 }
 
 // Whatever a lost statement may still do after this, when the server reads it late from its socket, does no harm:
-// single statements have conditions that then do not hold any more, or keys that are taken.
+// single statements have conditions that then do not hold any more, or keys that are taken. If it comes before the next
+// try, that one is in its way, which RunWrite sees to.
 absl::StatusOr<bool> Database::Settle(FindOutRef find_out, absl::Time deadline) {
   for (int tries = 1;; ++tries) {
     bool committed = false;

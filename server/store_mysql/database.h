@@ -41,11 +41,13 @@ class Database {
 
   // Runs `work` and commits it if it returns OK. If the connection is lost when it may have been committed,
   // `find_out(Connection&)` says what became of it, in a transaction of its own: absl::StatusOr<std::optional<T>>, the
-  // result of `work` if it was committed, else nothing; then the whole work is done again. It must read with FOR UPDATE
-  // a row that `work` changes, and so wait until the server is done with the lost transaction.
+  // result of `work` if it was committed, else nothing; for work that returns an absl::Status absl::StatusOr<bool>,
+  // whether it was. If it was not, the whole work is done again. It must read with FOR UPDATE a row that `work`
+  // changes, and so wait until the server is done with the lost transaction.
   template <typename Work, typename FindOut>
   std::invoke_result_t<Work, Connection&> Run(Write how, const Work& work, const FindOut& find_out) {
-    std::invoke_result_t<Work, Connection&> result = absl::UnknownError("not run");
+    using Result = std::invoke_result_t<Work, Connection&>;
+    Result result = absl::UnknownError("not run");
     const absl::Status status = RunWrite(
         how,
         [&](Connection& connection) {
@@ -55,9 +57,15 @@ class Database {
         [&](Connection& connection) -> absl::StatusOr<bool> {
           auto found = find_out(connection);
           if (!found.ok()) return found.status();
-          if (!found->has_value()) return false;
-          result = **std::move(found);
-          return true;
+          if constexpr (std::is_same_v<Result, absl::Status>) {
+            static_assert(std::is_same_v<decltype(found), absl::StatusOr<bool>>);
+            if (*found) result = absl::OkStatus();
+            return found;
+          } else {
+            if (!found->has_value()) return false;
+            result = **std::move(found);
+            return true;
+          }
         });
     if (!status.ok()) return status;
     return result;

@@ -82,12 +82,11 @@ void GroupRevoker::Fulfil(absl::Span<Wish* const> wishes) {
   std::vector<RevocationRecord> appended;
   const absl::Status status = database_.Run(
       Database::Write::kTransaction, [&](Connection& connection) { return RevokeAllOf(connection, wishes, appended); },
-      [&](Connection& connection) -> absl::StatusOr<std::optional<absl::Status>> {
-        if (appended.empty()) return std::nullopt;
+      [&](Connection& connection) -> absl::StatusOr<bool> {
+        if (appended.empty()) return false;
         const auto found = FindAppended(connection, appended.front());
         if (!found.ok()) return found.status();
-        if (!found->has_value()) return std::nullopt;
-        return absl::OkStatus();
+        return found->has_value();
       });
   if (status.ok()) return;
   for (Wish* wish : wishes) wish->outcome = status;

@@ -23,8 +23,10 @@ absl::StatusOr<uint64_t> LockSequencer(Connection& connection) {
   return static_cast<uint64_t>(lock.Int());
 }
 
+// Times are kept in microseconds, and what is to be written still has the clock's nanoseconds.
 bool IsSame(const RevocationRecord& a, const RevocationRecord& b) {
-  return a.seq == b.seq && a.kind == b.kind && a.target == b.target && a.created_at == b.created_at;
+  return a.seq == b.seq && a.kind == b.kind && a.target == b.target &&
+         absl::ToUnixMicros(a.created_at) == absl::ToUnixMicros(b.created_at);
 }
 
 absl::Time NewestSession(Connection& connection, const Uuid& principal) {

@@ -47,10 +47,9 @@ absl::Status MysqlSessionStore::Create(const SessionRecord& session, int64_t cre
         if (absl::IsNotFound(principal.status())) return absl::FailedPreconditionError("the account is gone");
         return WhyNotCreated(*principal, credential_version);
       },
-      [&](Connection& connection) -> absl::StatusOr<std::optional<absl::Status>> {
+      [&](Connection& connection) -> absl::StatusOr<bool> {
         Query created(connection, Sql::kLockSession);
-        if (!created.BindId(session.id).Next()) return std::nullopt;
-        return absl::OkStatus();
+        return created.BindId(session.id).Next();
       });
 }
 
@@ -120,7 +119,7 @@ absl::Status MysqlSessionStore::NoteActivity(absl::Span<const Activity> activiti
         return absl::OkStatus();
       },
       // Doing it again is harmless.
-      [](Connection&) -> absl::StatusOr<std::optional<absl::Status>> { return std::nullopt; });
+      [](Connection&) -> absl::StatusOr<bool> { return false; });
 }
 
 absl::StatusOr<std::vector<SessionRecord>> MysqlSessionStore::ListLive(const Uuid& principal, absl::Time now,

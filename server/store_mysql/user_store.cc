@@ -30,10 +30,7 @@ absl::Status MysqlUserStore::Create(const PrincipalRecord& principal) {
         insert.Run();
         return absl::OkStatus();
       },
-      [&](Connection& connection) -> absl::StatusOr<std::optional<absl::Status>> {
-        if (!LockPrincipal(connection, principal.id).ok()) return std::nullopt;
-        return absl::OkStatus();
-      });
+      [&](Connection& connection) -> absl::StatusOr<bool> { return LockPrincipal(connection, principal.id).ok(); });
 }
 
 absl::StatusOr<PrincipalRecord> MysqlUserStore::FindByName(absl::string_view name) {

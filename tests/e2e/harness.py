@@ -204,7 +204,7 @@ class Server(Process):
     ISSUER = "https://watchword.test"
     CHEAP_HASHES = ("--hash-memory", "8MiB", "--hash-passes", "1")
 
-    def __init__(self, folder, *flags, port=0, grpcurl_flags=()):
+    def __init__(self, folder, *flags, port=0, grpcurl_flags=(), admin_password=None):
         self.data = pathlib.Path(folder) / "data"
         super().__init__(BIN / "watchwordd", "--data-dir", self.data, "--issuer", self.ISSUER, "--listen",
                          f"127.0.0.1:{port}", "--ops-listen", "127.0.0.1:0", "--bootstrap-admin", "admin",
@@ -220,7 +220,8 @@ class Server(Process):
         self.address = f"127.0.0.1:{self.port}"
         self.grpc = Grpcurl(self.address, *grpcurl_flags)
         generated = self.data / "bootstrap-admin-password"  # not there if another server has made the administrator
-        self.admin_password = remember(generated.read_text().strip()) if generated.exists() else None
+        self.admin_password = admin_password or (generated.read_text().strip() if generated.exists() else None)
+        remember(self.admin_password)
 
     def close(self):
         if self.process.poll() is None and hasattr(self, "ops_port"):

@@ -5,6 +5,7 @@
     mariadb.py stop FOLDER       ends it
 """
 
+import fcntl
 import os
 import pathlib
 import shutil
@@ -36,22 +37,47 @@ def free_port():
 class MariaDb:
     """One server. What it acknowledges is on the disk, as Watchword asks for, unless `options` say otherwise."""
 
-    def __init__(self, folder, *options):
+    def __init__(self, folder, *options, files=None):
+        """`files`: the folder of one that was stopped, whose data this one begins with."""
         self.folder = pathlib.Path(folder)
         self.socket = self.folder / "socket"
         self.options = list(options)
         self.port = free_port()
         self.process = None
-        self.make_files()
+        self.make_files(files)
         self.start()
 
-    def make_files(self):
+    def make_files(self, files):
         if (self.folder / "data").exists():
             return
         self.folder.mkdir(parents=True, exist_ok=True)
+        if files is not None:
+            shutil.copytree(pathlib.Path(files) / "data", self.folder / "data")
+        else:
+            self.install(self.folder / "data")
+
+    @classmethod
+    def install(cls, data):
         subprocess.run([program("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal",
-                        "--skip-test-db", f"--datadir={self.folder / 'data'}", *self.user()],
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=PATIENCE)
+                        "--skip-test-db", "--innodb-log-file-size=8M", f"--datadir={data}", *cls.user()],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=10 * PATIENCE)
+
+    @classmethod
+    def files_in(cls, folder):
+        """A folder for `files`, as new, in `folder`: made by the first who asks, for this release of MariaDB."""
+        release = subprocess.run([program("mariadbd"), "--no-defaults", "--version"], check=True, capture_output=True,
+                                 text=True, timeout=PATIENCE).stdout.split()[2]
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        made = folder / f"mariadb-{release}"
+        with open(folder / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not made.exists():
+                with tempfile.TemporaryDirectory(dir=folder) as unfinished:
+                    cls.install(pathlib.Path(unfinished) / "data")
+                    pathlib.Path(unfinished).rename(made)
+                    pathlib.Path(unfinished).mkdir()  # which is to be removed
+        return made
 
     @staticmethod
     def user():

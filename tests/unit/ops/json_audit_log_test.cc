@@ -58,10 +58,11 @@ TEST_F(JsonAuditLogTest, LineHasEveryFieldThatIsKnownInAFixedOrder) {
   EXPECT_EQ(log->recorded(), 2u);
   const auto lines = LinesOf(std::move(log));
   ASSERT_THAT(lines, SizeIs(2));
-  EXPECT_EQ(lines[0],
-            R"({"time":"2027-01-15T08:00:00.007Z","log":"audit","event":"user_disabled","result":"failure",)"
-            R"("reason":"NO","cause":"why","actor":"s1","actor_session":"i1","subject":"s2","username":"bob",)"
-            R"("session":"i2","detail":"d","peer":"ipv4:127.0.0.1:1","method":"/a.B/C","trace_id":"t","request_id":"r"})");
+  EXPECT_EQ(
+      lines[0],
+      R"({"time":"2027-01-15T08:00:00.007Z","log":"audit","event":"user_disabled","result":"failure",)"
+      R"("reason":"NO","cause":"why","actor":"s1","actor_session":"i1","subject":"s2","username":"bob",)"
+      R"("session":"i2","detail":"d","peer":"ipv4:127.0.0.1:1","method":"/a.B/C","trace_id":"t","request_id":"r"})");
   EXPECT_EQ(lines[1], R"({"time":"2027-01-15T08:00:00.007Z","log":"audit","event":"login","result":"success"})");
 }
 
