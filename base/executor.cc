@@ -73,10 +73,11 @@ absl::Duration Executor::average() const {
 absl::Status Executor::Admit(absl::Time deadline) const {
   if (stopping_) return absl::CancelledError(absl::StrCat("the ", options_.name, " executor is stopping"));
   const absl::Duration wait = ExpectedWait();
+  const bool knows = average_ > absl::ZeroDuration();
   // Until half of the queue has drained at least: the place that is free next will be taken by somebody else.
   const auto refuse = [&](absl::string_view why, absl::Duration delay) {
     const absl::Status refused = absl::ResourceExhaustedError(absl::StrCat("the ", options_.name, " ", why));
-    return average_ > absl::ZeroDuration() ? WithRetryDelay(refused, std::max(delay, wait / 2)) : refused;
+    return knows ? WithRetryDelay(refused, std::max(delay, wait / 2)) : refused;
   };
   if (queue_.size() >= options_.queue_capacity) return refuse("queue is full", wait / 2);
   if (options_.max_wait == absl::InfiniteDuration() || IsIdle()) return absl::OkStatus();

@@ -22,7 +22,7 @@ ALERTS = [rule for group in RULES["groups"] for rule in group["rules"]]
 DASHBOARD = json.loads((ROOT / "deploy/grafana/watchword.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
-NAME = re.compile(r"\bwatchword_\w+")
+NAME = re.compile(r"\b(?:watchword|process)_\w+")
 LABELS = re.compile(r"\{([^{}]*)\}")
 
 

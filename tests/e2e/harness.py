@@ -344,7 +344,9 @@ class Case(unittest.TestCase):
 
         def check_logs():
             for log in path.rglob("*.log*"):
-                found = secrets_in(log.read_text())
+                if "data" in log.relative_to(path).parts and "mariadb" in str(log):
+                    continue  # the database's own, which holds hashes
+                found = secrets_in(log.read_text(errors="replace"))
                 assert not found, f"in {log}: {found}"
         add_cleanup(folder.cleanup)
         add_cleanup(check_logs)

@@ -185,7 +185,7 @@ class UnknownOutcome(StoreCase):
         for write, point in self.each_point("every write with its connection lost before, during and after the commit"):
             rule = self.proxy.at(point, write.commits_at, cut, within=write.within)
             reply = write.call()
-            self.assertTrue(rule.reached.is_set(), write.name)
+            self.assertTrue(rule.reached.wait(10), f"{write.name}: {reply}")
             write.check(reply)
 
     def test_connection_lost_while_finding_out_has_one_effect_too(self):
@@ -219,7 +219,7 @@ class UnknownOutcome(StoreCase):
                 write = Logout(self, self.server, f"{point} {statement}, not")
                 rule = self.proxy.at(point, statement, cut)
                 reply = write.call()
-                self.assertTrue(rule.reached.is_set(), write.name)
+                self.assertTrue(rule.reached.wait(10), write.name)
                 write.check(reply)
 
     def test_database_that_stays_away_is_an_outage_and_trying_again_works(self):

@@ -149,12 +149,13 @@ class Floods(Case):
 
     def test_rapid_reset_of_health_checks_fails_no_login(self):
         with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
-            rapid_reset(self.server.port, "/grpc.health.v1.Health/Check", FLOOD_SECONDS / 2)
+            hostile.Connection(self.server.port).rapid_reset("/grpc.health.v1.Health/Check", FLOOD_SECONDS / 2)
         self.assertUnharmed(watched, others)
 
     def test_rapid_reset_with_forged_credentials(self):
         with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
-            rapid_reset(self.server.port, VALIDATE, FLOOD_SECONDS / 2, more=[("authorization", "Bearer not.a.token")])
+            hostile.Connection(self.server.port).rapid_reset(VALIDATE, FLOOD_SECONDS / 2,
+                                                             more=[("authorization", "Bearer not.a.token")])
         self.assertUnharmed(watched, others)
 
     def test_a_guarded_service_withstands_rapid_reset_as_well(self):
