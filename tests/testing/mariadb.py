@@ -6,6 +6,7 @@
 """
 
 import fcntl
+import contextlib
 import os
 import pathlib
 import shutil
@@ -134,7 +135,8 @@ class MariaDb:
 
 
 def start(folder):
-    shutil.rmtree(folder, ignore_errors=True)
+    if os.path.islink(folder):  # of a run that was cut short
+        stop(folder)
     # A socket's path is short: the server runs in /tmp, whatever the build folder is called.
     place = pathlib.Path(tempfile.mkdtemp(prefix="watchword-mariadb-"))
     try:
@@ -147,12 +149,14 @@ def start(folder):
 
 def stop(folder):
     place = pathlib.Path(folder).resolve()
-    pid = int((place / "pid").read_text())
-    os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + PATIENCE
-    while pathlib.Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    shutil.rmtree(place)
+    with contextlib.suppress(FileNotFoundError):  # it is not running any more
+        process = pathlib.Path("/proc") / (place / "pid").read_text().strip()
+        if (process / "comm").read_text().startswith("mariadbd"):
+            os.kill(int(process.name), signal.SIGTERM)
+            deadline = time.monotonic() + PATIENCE
+            while process.exists() and time.monotonic() < deadline:
+                time.sleep(0.02)
+    shutil.rmtree(place, ignore_errors=True)
     pathlib.Path(folder).unlink()
 
 
