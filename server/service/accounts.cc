@@ -141,8 +141,9 @@ void Accounts::Create(std::string username, Secret password, std::vector<std::st
   absl::StatusOr<Secret> canonical = CheckPasswordForm(environment_, password, "password");
   if (!canonical.ok()) return done(canonical.status());
   if (auto status = CheckScopes(scopes); !status.ok()) return done(status);
+  auto hashing = HashingPassword(environment_, *std::move(canonical), *name);  // before the name is moved away
   HashThen(
-      environment_, HashingPassword(environment_, *std::move(canonical), *name), deadline,
+      environment_, std::move(hashing), deadline,
       [this, name = *std::move(name), scopes = std::move(scopes)](std::string hash) mutable {
         return CreatePrincipal(environment_, PrincipalKind::kUser, std::move(name), std::move(scopes), std::move(hash));
       },
