@@ -81,6 +81,7 @@ absl::Status CheckNotCommon(const Secret& canonical, absl::string_view username,
   if (const auto name = CanonicalUsername(canonical.Reveal()); name.ok() && *name == username) return refused;
   const std::vector<std::string> words = WordsOfTheDay(username, issuer);
   std::vector<const char*> dictionary;
+  dictionary.reserve(words.size() + 1);
   for (const std::string& word : words) dictionary.push_back(word.c_str());
   dictionary.push_back(nullptr);
   std::string text(canonical.Reveal());  // ends with a NUL, and has none within, being canonical

@@ -88,23 +88,23 @@ bool ConnectionPool::IsDoubtful(const Pooled& pooled) const {
 
 absl::Status ConnectionPool::Connect(Pooled& pooled) {
   Opened opened = ConnectToPrimary();
+  const absl::Status status = opened.status();
   {
     MutexLock lock(mutex_);
     --connecting_;
-    if (opened.ok()) {
+    if (status.ok()) {
       if (!failure_.ok()) log_.Info("the database can be reached again");
       failure_ = absl::OkStatus();
       pooled.connection = *std::move(opened);
     } else {
       --open_;
-      if (failure_.ok())
-        log_.Error("cannot connect to the database", {{"error", std::string(opened.status().message())}});
-      failure_ = opened.status();
+      if (failure_.ok()) log_.Error("cannot connect to the database", {{"error", std::string(status.message())}});
+      failure_ = status;
       failed_at_ = clock_.SinceBoot();
     }
   }
   returned_.NotifyAll();
-  return opened.ok() ? absl::OkStatus() : opened.status();
+  return status;
 }
 
 ConnectionPool::Opened ConnectionPool::ConnectToPrimary() {
