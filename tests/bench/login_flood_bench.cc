@@ -35,6 +35,9 @@ std::chrono::system_clock::time_point In(int milliseconds) {
   return std::chrono::system_clock::now() + std::chrono::milliseconds(milliseconds);
 }
 
+// Too many calls of one connection were open. gRPC sends a refusal of the gate without details, and so without a delay.
+bool IsFromTheGate(const grpc::Status& status) { return status.error_message().rfind("RATE_LIMITED", 0) == 0; }
+
 // What became of the logins. Thread-safe.
 class Outcomes {
  public:
@@ -42,6 +45,8 @@ class Outcomes {
     MutexLock lock(mutex_);
     if (status.ok()) {
       ++done;
+    } else if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED && IsFromTheGate(status)) {
+      ++at_the_gate;
     } else if (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
       refused_ms.push_back(milliseconds);
       const auto& trailing = context.GetServerTrailingMetadata();
@@ -63,6 +68,7 @@ class Outcomes {
 
   Mutex mutex_;
   int done = 0, late = 0, other = 0, untold = 0;
+  int at_the_gate = 0;
   std::vector<double> refused_ms;
 };
 
@@ -190,9 +196,11 @@ int Run(const Settings& settings) {
   });
   const double goodput = outcomes.done / absl::ToDoubleSeconds(absl::Now() - began);
   std::printf(
-      "capacity %.1f logins/s; %d logins at %.0f/s: %d done (%.1f/s, ratio %.2f), %zu refused, %d late, %d other\n",
-      capacity, sent, rate, outcomes.done, goodput, goodput / capacity, outcomes.refused_ms.size(), outcomes.late,
-      outcomes.other);
+      "capacity %.1f logins/s; %d logins at %.0f/s: %d done (%.1f/s, ratio %.2f), %zu refused, %d at the gate, %d "
+      "late, "
+      "%d other\n",
+      capacity, sent, rate, outcomes.done, goodput, goodput / capacity, outcomes.refused_ms.size(),
+      outcomes.at_the_gate, outcomes.late, outcomes.other);
   std::printf("refusals: p50 %.1f ms, p99 %.1f ms, max %.1f ms; without a delay: %d\n",
               Quantile(outcomes.refused_ms, 0.5), Quantile(outcomes.refused_ms, 0.99), Quantile(outcomes.refused_ms, 1),
               outcomes.untold);
