@@ -89,8 +89,14 @@ CREATE TABLE secrets (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// When a key came into its state.
+constexpr char kKeyStates[] = R"sql(
+ALTER TABLE signing_keys ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;
+UPDATE signing_keys SET changed_at = created_at;
+)sql";
+
 // Migration i brings schema i to schema i + 1. Once released, a migration is never changed: add another.
-constexpr std::array kMigrations = {kFirstSchema};
+constexpr std::array<const char*, 2> kMigrations = {kFirstSchema, kKeyStates};
 constexpr int64_t kSchemaVersion = kMigrations.size();
 
 uint32_t BigEndian32(absl::string_view bytes) {

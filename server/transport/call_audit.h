@@ -23,6 +23,9 @@ class CallAudit {
   static CallAudit OfAdministrator(const RpcTools& tools, const grpc::CallbackServerContext& context,
                                    absl::string_view type, absl::string_view method);
 
+  // The event as far as it is known before the call: for use cases that record by themselves what they have done.
+  const AuditEvent& event() const { return event_; }
+
   // Writes the event. `target` is on whom; what the status knows of that is added.
   void Record(const absl::Status& status, AuditTarget target = {}) const;
 
