@@ -24,7 +24,8 @@ class KeyStoreContract : public StoreContract {
   // "k2:published k1:active", in the order of ids.
   std::string States() {
     std::vector<std::string> states;
-    for (const SigningKeyRecord& key : *keys().ListKeys()) {
+    const auto listed = keys().ListKeys();
+    for (const SigningKeyRecord& key : *listed) {
       const char* const names[] = {"", "published", "active", "retired"};
       states.push_back(absl::StrCat(key.key_id, ":", names[static_cast<int>(key.state)]));
     }
@@ -32,7 +33,8 @@ class KeyStoreContract : public StoreContract {
     return absl::StrJoin(states, " ");
   }
   SigningKeyRecord Find(const std::string& id) {
-    for (const SigningKeyRecord& key : *keys().ListKeys()) {
+    const auto listed = keys().ListKeys();
+    for (const SigningKeyRecord& key : *listed) {
       if (key.key_id == id) return key;
     }
     return {};
