@@ -101,7 +101,8 @@ int main(int argc, char** argv) {
   watchword::Settings settings;
   CLI::App app("Compares how long Login takes for users, with a wrong password, and for users that do not exist.");
   app.add_option("--address", settings.address, "The auth service's")->required();
-  app.add_option("--name", settings.names, "Users NAME-0, NAME-1 and so on, one for each 40 pairs; repeatable")->required();
+  app.add_option("--name", settings.names, "Users NAME-0, NAME-1 and so on, one for each 40 pairs; repeatable")
+      ->required();
   app.add_option("--pairs", settings.pairs, "How many of each")->capture_default_str();
   app.add_option("--bound", settings.bound, "How far from 0.5 the AUC may be")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
