@@ -27,6 +27,7 @@
 #include "server/service/janitor.h"
 #include "server/service/key_ring.h"
 #include "server/service/login.h"
+#include "server/service/login_throttle.h"
 #include "server/service/logout.h"
 #include "server/service/refresh.h"
 #include "server/service/session_cache.h"
@@ -76,7 +77,8 @@ Settings SettingsFrom(const Config& config) {
           .session_idle_timeout = config.session_idle_timeout,
           .session_lifetime = config.session_lifetime,
           .refresh_grace = config.refresh_grace,
-          .password_min_characters = config.password_min_length};
+          .password_min_characters = config.password_min_length,
+          .throttle_limits = config.throttle_limits};
 }
 
 std::string JwksJson(const KeyRing& keys) {
@@ -144,6 +146,7 @@ struct Application::Parts {
   std::unique_ptr<Store> store;
   std::unique_ptr<KeyRing> keys;
   std::optional<PasswordHasher> hasher;
+  std::optional<LoginThrottle> throttle;
   TrustState trust{clock};
   std::unique_ptr<Executor> store_executor;
   std::unique_ptr<Executor> hash_executor;
@@ -226,6 +229,7 @@ absl::Status Application::Parts::StartServices() {
   feed = std::make_unique<Feed>(store->revocations(), trust, clock, random, log);
   if (auto status = feed->Start(); !status.ok()) return status;
 
+  throttle.emplace(store->login_attempts(), keys->session_binding_key(), settings.throttle_limits, clock, log);
   absl::StatusOr<Uuid> replica = Uuid::NewV7(clock.Now(), random);
   if (!replica.ok()) return replica.status();
   Replicas* const replicas = store->replicas();
@@ -240,6 +244,7 @@ absl::Status Application::Parts::StartServices() {
                                   .hash_executor = *hash_executor,
                                   .hasher = *hasher,
                                   .keys = *keys,
+                                  .throttle = *throttle,
                                   .trust = trust,
                                   .feed = *feed,
                                   .verifiers = *verifiers,
@@ -337,6 +342,10 @@ void Application::Parts::AddMetrics() {
                    [this] { return static_cast<double>(hash_executor->queued()); });
   metrics.AddGauge("watchword_hash_seconds", "How long a password takes to be hashed lately, on average",
                    [this] { return absl::ToDoubleSeconds(hash_executor->average()); });
+  metrics.AddCounter("watchword_logins_locked_total", "Logins that were not answered because the account was blocked",
+                     [this] { return static_cast<double>(throttle->refused_for_account()); });
+  metrics.AddCounter("watchword_logins_throttled_total", "Logins that were refused because of where they came from",
+                     [this] { return static_cast<double>(throttle->refused_for_source()); });
   metrics.AddGauge("watchword_store_queue_length", "Store calls that wait for a thread",
                    [this] { return static_cast<double>(store_executor->queued()); });
   metrics.AddGauge("watchword_feed_verifiers", "Verifiers on the trust feed of this server",

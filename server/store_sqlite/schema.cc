@@ -89,8 +89,21 @@ CREATE TABLE secrets (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+constexpr char kLoginAttempts[] = R"sql(
+CREATE TABLE login_attempts (
+  digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
+  failures INTEGER NOT NULL,
+  refused INTEGER NOT NULL,
+  failed_at INTEGER NOT NULL,
+  blocked_until INTEGER NOT NULL,
+  known_until INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX login_attempts_by_expiry ON login_attempts (expires_at);
+)sql";
+
 // Migration i brings schema i to schema i + 1. Once released, a migration is never changed: add another.
-constexpr std::array kMigrations = {kFirstSchema};
+constexpr std::array kMigrations = {kFirstSchema, kLoginAttempts};
 constexpr int64_t kSchemaVersion = kMigrations.size();
 
 uint32_t BigEndian32(absl::string_view bytes) {

@@ -38,6 +38,10 @@ enum class Sql {
   kInsertFirstKey,
   kFindSecret,
   kInsertSecret,
+
+  kFindAttempts,
+  kPutAttempts,
+  kDeleteExpiredAttempts,
   kCount,  // not a statement
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -23,7 +24,11 @@ class CallAudit {
   static CallAudit OfAdministrator(const RpcTools& tools, const grpc::CallbackServerContext& context,
                                    absl::string_view type, absl::string_view method);
 
-  // Writes the event. `target` is on whom; what the status knows of that is added.
+  // The address of whom the caller acts for.
+  void SetClient(std::string address) { event_.origin.client = std::move(address); }
+
+  // Writes the event, and after it that the account is locked if the status says so. `target` is on whom; what the
+  // status knows of that is added.
   void Record(const absl::Status& status, AuditTarget target = {}) const;
 
  private:

@@ -16,6 +16,9 @@
 namespace watchword {
 namespace {
 
+// So few failures of one account that it is not blocked: each group of attempts takes another one.
+constexpr int kFailuresOfOne = 40;
+
 struct Settings {
   std::string address;
   std::vector<std::string> names;
@@ -67,10 +70,11 @@ bool Compare(v1::AuthService::Stub& stub, const Settings& settings, const std::s
   std::vector<double> known, unknown;
   bool same = true;
   for (int i = 0; i < settings.pairs; ++i) {
-    const std::string nobody = absl::StrCat("nobody-", i % 1000);
+    const std::string nobody = absl::StrCat("nobody-", name, "-", i / kFailuresOfOne);
+    const std::string somebody = absl::StrCat(name, "-", i / kFailuresOfOne);
     const bool known_first = i % 2 == 0;  // so that what the first of two calls suffers falls on both
-    const Answer first = LogIn(stub, known_first ? name : nobody);
-    const Answer second = LogIn(stub, known_first ? nobody : name);
+    const Answer first = LogIn(stub, known_first ? somebody : nobody);
+    const Answer second = LogIn(stub, known_first ? nobody : somebody);
     same = same && first.text == second.text;
     known.push_back((known_first ? first : second).microseconds);
     unknown.push_back((known_first ? second : first).microseconds);
@@ -95,9 +99,10 @@ int Run(const Settings& settings) {
 
 int main(int argc, char** argv) {
   watchword::Settings settings;
-  CLI::App app("Compares how long Login takes for some users, with a wrong password, and for users that do not exist.");
+  CLI::App app("Compares how long Login takes for users, with a wrong password, and for users that do not exist.");
   app.add_option("--address", settings.address, "The auth service's")->required();
-  app.add_option("--name", settings.names, "A user; repeatable")->required();
+  app.add_option("--name", settings.names, "Users NAME-0, NAME-1 and so on, one for each 40 pairs; repeatable")
+      ->required();
   app.add_option("--pairs", settings.pairs, "How many of each")->capture_default_str();
   app.add_option("--bound", settings.bound, "How far from 0.5 the AUC may be")->capture_default_str();
   CLI11_PARSE(app, argc, argv);

@@ -203,12 +203,14 @@ class Server(Process):
 
     ISSUER = "https://watchword.test"
     CHEAP_HASHES = ("--hash-memory", "8MiB", "--hash-passes", "1")
+    ALL_FROM_ONE_ADDRESS = ("--source-free-failures", "0")
 
     def __init__(self, folder, *flags, port=0, grpcurl_flags=(), admin_password=None):
         self.data = pathlib.Path(folder) / "data"
         super().__init__(BIN / "watchwordd", "--data-dir", self.data, "--issuer", self.ISSUER, "--listen",
                          f"127.0.0.1:{port}", "--ops-listen", "127.0.0.1:0", "--bootstrap-admin", "admin",
-                         *self.CHEAP_HASHES, *flags)
+                         *self.CHEAP_HASHES,
+                         *(() if "--source-free-failures" in flags else self.ALL_FROM_ONE_ADDRESS), *flags)
         try:
             self.wait_for_message("operations port listening")
             self.wait_for_message("ready")
