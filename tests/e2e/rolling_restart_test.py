@@ -61,7 +61,7 @@ class Replica(Process):
                          *Server.CHEAP_HASHES, "--bootstrap-admin", "admin", "--bootstrap-admin-password-file",
                          folder / "admin-password", "--listen", f"{host}:{PORT}", "--ops-listen", f"{host}:{OPS_PORT}",
                          "--tls-cert", tls.folder / "tls.crt", "--tls-key", tls.folder / "tls.key", "--tls-client-ca",
-                         tls.folder / "ca.crt", "--drain-delay", "2s")
+                         tls.folder / "ca.crt", "--drain-delay", "2s", "--hash-max-wait", "1m")
         self.wait_for_message("ready")
 
     def metric(self, name):

@@ -1,6 +1,6 @@
-// Clients of an auth service, through the client library: each logs in, refreshes, has its credential validated and logs
-// out, again and again, until standard input ends. For each line of it, says "CALLS FAILED": how many calls there were,
-// and how many of them failed. A refusal counts as a failure: nothing here gives a reason for one.
+// Clients of an auth service, through the client library: each logs in, refreshes, has its credential validated and
+// logs out, again and again, until standard input ends. For each line of it, says "CALLS FAILED": how many calls there
+// were, and how many of them failed. A refusal counts as a failure: nothing here gives a reason for one.
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <iostream>
@@ -16,13 +16,13 @@ namespace watchword {
 namespace {
 
 constexpr absl::Duration kTimeout = absl::Seconds(20);
-constexpr int kValidationsPerSession = 17;
+constexpr int kValidationsPerSession = 47;
 constexpr int kMostErrorsShown = 20;
 
 struct Settings {
   ChannelOptions channel;
   std::string username, password;
-  int clients = 16;
+  int clients = 4;
 };
 
 class Load {
@@ -56,7 +56,7 @@ class Load {
     for (int i = 0; i < kValidationsPerSession; ++i) {
       const auto validation = client_.Validate(credential);
       Count("Validate", validation.ok() && !validation->active() ? absl::UnauthenticatedError(validation->reason())
-                                                                  : validation.status());
+                                                                 : validation.status());
     }
     Count("Logout", client_.Logout(credential, {}).status());
   }
