@@ -34,6 +34,9 @@ class MysqlStore final : public Store {
   KeyStore& keys() override { return keys_; }
   Replicas* replicas() override { return &replicas_; }
 
+  const StoreStatistics* statistics() const override { return &database_.statistics(); }
+  std::optional<PoolState> pool() const override { return pool_.state(); }
+
   // Whether the server takes writes is what is asked for with the head of the log.
   absl::Status Ping() override { return revocations_.GetHead().status(); }
 

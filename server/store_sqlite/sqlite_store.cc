@@ -23,6 +23,8 @@ class SqliteStore final : public Store {
   RevocationLog& revocations() override { return revocations_; }
   KeyStore& keys() override { return keys_; }
 
+  const StoreStatistics* statistics() const override { return &database_->statistics(); }
+
   // Begins a write transaction and ends it, without writing.
   absl::Status Ping() override {
     return database_->Write([](Connection&) { return absl::OkStatus(); });

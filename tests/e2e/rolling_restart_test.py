@@ -173,6 +173,8 @@ class RollingRestart(StoreCase):
         self.assertEqual(failed, 0, load.stderr())
         for replica in self.replicas:
             self.assertGreater(replica.metric("watchword_rpcs_total"), 0, "nobody has called it")
+            self.assertGreater(replica.metric("watchword_store_pool_connections"), 0)
+            self.assertEqual(replica.metric("watchword_store_pool_waiting"), 0)
 
 
 if __name__ == "__main__":
