@@ -42,6 +42,7 @@
 #include "server/transport/convert.h"
 #include "server/transport/health_reporter.h"
 #include "server/transport/trust_handlers.h"
+#include "version/version.h"
 #include "watchword/base/file.h"
 #include "watchword/base/reason.h"
 #include "watchword/gate/caller.h"
@@ -133,6 +134,7 @@ struct Application::Parts {
   absl::Status Listen();
   absl::Status StartOperationsPort();
   void AddMetrics();
+  void AddStoreMetrics();
 
   const Config config;
   JsonLogger& log;
@@ -141,6 +143,7 @@ struct Application::Parts {
   const Clock& clock = SystemClock();
   RandomSource& random = SystemRandom();
   Metrics metrics{MethodNames()};
+  DurationHistogram hash_times;
   MemoryKeeper memory;
   std::unique_ptr<JsonAuditLog> audit;
   std::unique_ptr<Store> store;
@@ -217,12 +220,14 @@ absl::Status Application::Parts::StartServices() {
   store_executor = std::make_unique<Executor>(
       Executor::Options{.name = "store", .threads = config.store_threads, .queue_capacity = config.store_queue});
   // Hashing takes all the processor it is given: it yields to everything else.
-  hash_executor = std::make_unique<Executor>(Executor::Options{.name = "hash",
-                                                               .threads = config.hash_threads,
-                                                               .queue_capacity = config.hash_queue,
-                                                               .nice = 10,
-                                                               .budget = size_t{config.hash_budget_kib} * 1024,
-                                                               .max_wait = config.hash_max_wait});
+  hash_executor = std::make_unique<Executor>(
+      Executor::Options{.name = "hash",
+                        .threads = config.hash_threads,
+                        .queue_capacity = config.hash_queue,
+                        .nice = 10,
+                        .budget = size_t{config.hash_budget_kib} * 1024,
+                        .max_wait = config.hash_max_wait,
+                        .observe = [this](absl::Duration took) { hash_times.Record(took); }});
   absl::StatusOr<KeySet> public_keys = KeySet::FromJwks(keys->public_jwks());
   if (!public_keys.ok()) return public_keys.status();
   trust.SetKeys(*std::move(public_keys));
@@ -335,6 +340,22 @@ absl::Status Application::Parts::StartOperationsPort() {
   return absl::OkStatus();
 }
 
+void Application::Parts::AddStoreMetrics() {
+  if (const StoreStatistics* statistics = store->statistics(); statistics != nullptr) {
+    metrics.AddHistograms("watchword_store_duration_seconds",
+                          "How long the store took, waiting for a connection and trying again included", "operation",
+                          {{"read", &statistics->reads}, {"write", &statistics->writes}});
+  }
+  if (!store->pool().has_value()) return;
+  metrics.AddGauges("watchword_store_pool_connections", "Open connections to the database, by what they do", [this] {
+    const PoolState pool = *store->pool();
+    return std::vector<Metrics::Sample>{{{{"state", "idle"}}, static_cast<double>(pool.idle)},
+                                        {{{"state", "used"}}, static_cast<double>(pool.open - pool.idle)}};
+  });
+  metrics.AddGauge("watchword_store_pool_waiting", "Store calls that wait for a connection",
+                   [this] { return static_cast<double>(store->pool()->waiting); });
+}
+
 void Application::Parts::AddMetrics() {
   metrics.AddGauge("process_resident_memory_bytes", "What the process has in memory",
                    [] { return static_cast<double>(ResidentBytes()); });
@@ -346,6 +367,23 @@ void Application::Parts::AddMetrics() {
                      [this] { return static_cast<double>(throttle->refused_for_account()); });
   metrics.AddCounter("watchword_logins_throttled_total", "Logins that were refused because of where they came from",
                      [this] { return static_cast<double>(throttle->refused_for_source()); });
+  metrics.AddHistograms("watchword_hash_duration_seconds", "How long passwords took to be hashed", "",
+                        {{"", &hash_times}});
+  metrics.AddGauges("watchword_build_info", "The release that runs, always 1", [] {
+    return std::vector<Metrics::Sample>{{{{"version", kVersionNumber}, {"commit", kCommit}}, 1}};
+  });
+  metrics.AddGauge("watchword_time_seconds", "The server's clock, in Unix time",
+                   [this] { return static_cast<double>(absl::ToUnixMillis(clock.Now())) / 1e3; });
+  AddStoreMetrics();
+  metrics.AddGauges("watchword_feed_verifier_lag_entries",
+                    "By service: how many entries of the revocation log its verifier that is furthest behind lacks",
+                    [this] {
+                      std::vector<Metrics::Sample> samples;
+                      for (const auto& [name, lag] : verifiers->LagByName(feed->position().head_seq)) {
+                        samples.push_back({{{"verifier", name}}, static_cast<double>(lag)});
+                      }
+                      return samples;
+                    });
   metrics.AddGauge("watchword_store_queue_length", "Store calls that wait for a thread",
                    [this] { return static_cast<double>(store_executor->queued()); });
   metrics.AddGauge("watchword_feed_verifiers", "Verifiers on the trust feed of this server",

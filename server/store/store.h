@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "server/store/records.h"
+#include "server/store/statistics.h"
 #include "watchword/base/uuid.h"
 
 namespace watchword {
@@ -205,6 +206,10 @@ class Store {
   virtual LoginAttempts& login_attempts() = 0;
   // Null if only one server can use the store.
   virtual Replicas* replicas() { return nullptr; }
+
+  // What is known of its calls, for metrics. Null and nothing if it does not measure, or has no pool.
+  virtual const StoreStatistics* statistics() const { return nullptr; }
+  virtual std::optional<PoolState> pool() const { return std::nullopt; }
 
   // OK if the store answers and can write. For readiness.
   virtual absl::Status Ping() = 0;

@@ -36,6 +36,9 @@ class MysqlStore final : public Store {
   LoginAttempts& login_attempts() override { return login_attempts_; }
   Replicas* replicas() override { return &replicas_; }
 
+  const StoreStatistics* statistics() const override { return &database_.statistics(); }
+  std::optional<PoolState> pool() const override { return pool_.state(); }
+
   // Whether the server takes writes is what is asked for with the head of the log.
   absl::Status Ping() override { return revocations_.GetHead().status(); }
 

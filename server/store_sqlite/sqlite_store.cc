@@ -25,6 +25,8 @@ class SqliteStore final : public Store {
   KeyStore& keys() override { return keys_; }
   LoginAttempts& login_attempts() override { return login_attempts_; }
 
+  const StoreStatistics* statistics() const override { return &database_->statistics(); }
+
   // Begins a write transaction and ends it, without writing.
   absl::Status Ping() override {
     return database_->Write([](Connection&) { return absl::OkStatus(); });

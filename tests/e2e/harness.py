@@ -80,14 +80,14 @@ def free_port():
 class Process:
     """A server. Its standard output is read as it comes, so that tests can wait for a line of it."""
 
-    def __init__(self, *command, **environment):
+    def __init__(self, *command, stdin=subprocess.DEVNULL, **environment):
         self.command = [str(part) for part in command]
         self.lines = []
         self._changed = threading.Condition()
         self._ended = False
         self._stderr = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=self._stderr, text=True, env=clean_environment(**environment))
+        self.process = subprocess.Popen(self.command, stdin=stdin, stdout=subprocess.PIPE, stderr=self._stderr,
+                                        text=True, env=clean_environment(**environment))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
