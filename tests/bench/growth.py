@@ -10,6 +10,7 @@ from harness import AUTH, Server, until
 from stores import fill_mariadb, fill_sqlite, fresh_mariadb, mysql_server
 
 ACCESS_TOKEN, SESSION_TOKEN = 1, 2
+EXPIRED_ROWS = 1_000_000
 OPERATIONS = ("Login", "Validate", "Refresh", "Logout")
 
 
@@ -98,13 +99,12 @@ def logouts_per_second(size, server):
 def clean_up(size, database, folder):
     """The p99 of Login of a server that is deleting a million sessions, and of one that has as many which live. The first
     is stopped (SIGSTOP) while the other is measured: they share the machine and the database server."""
-    rows = 1_000_000
-    with mariadb_with(database, folder, rows, name="living") as calm, \
-            mariadb_with(database, folder, rows, expired=True, name="expired") as busy:
+    with mariadb_with(database, folder, EXPIRED_ROWS, name="living") as calm, \
+            mariadb_with(database, folder, EXPIRED_ROWS, expired=True, name="expired") as busy:
         def expired_rows():
             return database.value("SELECT COUNT(*) FROM expired.sessions WHERE revoked_at IS NULL AND created_at < "
                                   "UNIX_TIMESTAMP(NOW() - INTERVAL 8 DAY) * 1000000")
-        until(lambda: expired_rows() < rows)  # it has begun
+        until(lambda: expired_rows() < EXPIRED_ROWS)  # it has begun
         begun_with = expired_rows()
 
         def p99(server):
