@@ -163,12 +163,14 @@ bool Executor::RunNext() {
     const ScopedDeadline deadline(item.deadline);
     item.work(std::move(status));
   }
+  const absl::Duration took = clock_.SinceBoot() - began;
+  if (runs && options_.observe) options_.observe(took);
   item.work = nullptr;  // whatever it holds, before the next starts
   {
     MutexLock lock(mutex_);
     --running_;
     running_weight_ -= item.weight;
-    if (runs && options_.max_wait < absl::InfiniteDuration()) Measure(clock_.SinceBoot() - began, item.weight);
+    if (runs && options_.max_wait < absl::InfiniteDuration()) Measure(took, item.weight);
   }
   if (item.weight > 0) wake_.NotifyAll();  // what did not fit may fit now
   return true;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <limits>
 #include <string>
 #include <thread>
@@ -34,6 +35,8 @@ class Executor {
     int nice = 0;                                        // added to the threads': 0 to 19, higher yields to others
     size_t budget = std::numeric_limits<size_t>::max();  // what pieces of work that run at once may weigh together
     absl::Duration max_wait = absl::InfiniteDuration();  // in the queue; infinite: nothing is expected or refused
+    // Told how long each piece of work took that ran; on the executor's threads.
+    std::function<void(absl::Duration)> observe = {};
   };
 
   // Called exactly once, on a thread of the executor: with OK to do the work (CurrentDeadline() is its

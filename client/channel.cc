@@ -96,6 +96,8 @@ grpc::ChannelArguments ArgumentsFor(const ChannelOptions& options, bool tls) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  // The default is 30 s. When servers are replaced one by one, all that were known may be gone before that.
+  arguments.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 1'000);
   arguments.SetServiceConfigJSON(kServiceConfig);
   // A proxy named in the environment would see what is sent in plaintext, even to "this host".
   if (!tls) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);

@@ -20,6 +20,10 @@ namespace watchword {
 // The version, and the commit in brackets unless it is not known.
 inline constexpr char kVersion[] = "@text@";
 
+// The two apart; the commit is empty if it is not known.
+inline constexpr char kVersionNumber[] = "@VERSION@";
+inline constexpr char kCommit[] = "@COMMIT@";
+
 }  // namespace watchword
 ]])
   return()

@@ -28,6 +28,7 @@
 #include "server/service/key_ring.h"
 #include "server/service/key_rotation.h"
 #include "server/service/login.h"
+#include "server/service/login_throttle.h"
 #include "server/service/logout.h"
 #include "server/service/refresh.h"
 #include "server/service/session_cache.h"
@@ -42,6 +43,7 @@
 #include "server/transport/convert.h"
 #include "server/transport/health_reporter.h"
 #include "server/transport/trust_handlers.h"
+#include "version/version.h"
 #include "watchword/base/file.h"
 #include "watchword/base/reason.h"
 #include "watchword/gate/caller.h"
@@ -77,7 +79,8 @@ Settings SettingsFrom(const Config& config) {
           .session_idle_timeout = config.session_idle_timeout,
           .session_lifetime = config.session_lifetime,
           .refresh_grace = config.refresh_grace,
-          .password_min_characters = config.password_min_length};
+          .password_min_characters = config.password_min_length,
+          .throttle_limits = config.throttle_limits};
 }
 
 std::string JwksJson(const KeyRing& keys) {
@@ -132,6 +135,7 @@ struct Application::Parts {
   absl::Status Listen();
   absl::Status StartOperationsPort();
   void AddMetrics();
+  void AddStoreMetrics();
 
   const Config config;
   JsonLogger& log;
@@ -140,11 +144,13 @@ struct Application::Parts {
   const Clock& clock = SystemClock();
   RandomSource& random = SystemRandom();
   Metrics metrics{MethodNames()};
+  DurationHistogram hash_times;
   MemoryKeeper memory;
   std::unique_ptr<JsonAuditLog> audit;
   std::unique_ptr<Store> store;
   std::unique_ptr<KeyRing> keys;
   std::optional<PasswordHasher> hasher;
+  std::optional<LoginThrottle> throttle;
   TrustState trust{clock};
   std::unique_ptr<Executor> store_executor;
   std::unique_ptr<Executor> hash_executor;
@@ -219,15 +225,18 @@ absl::Status Application::Parts::StartServices() {
   store_executor = std::make_unique<Executor>(
       Executor::Options{.name = "store", .threads = config.store_threads, .queue_capacity = config.store_queue});
   // Hashing takes all the processor it is given: it yields to everything else.
-  hash_executor = std::make_unique<Executor>(Executor::Options{.name = "hash",
-                                                               .threads = config.hash_threads,
-                                                               .queue_capacity = config.hash_queue,
-                                                               .nice = 10,
-                                                               .budget = size_t{config.hash_budget_kib} * 1024,
-                                                               .max_wait = config.hash_max_wait});
+  hash_executor = std::make_unique<Executor>(
+      Executor::Options{.name = "hash",
+                        .threads = config.hash_threads,
+                        .queue_capacity = config.hash_queue,
+                        .nice = 10,
+                        .budget = size_t{config.hash_budget_kib} * 1024,
+                        .max_wait = config.hash_max_wait,
+                        .observe = [this](absl::Duration took) { hash_times.Record(took); }});
   feed = std::make_unique<Feed>(store->revocations(), trust, clock, random, log);
   if (auto status = feed->Start(); !status.ok()) return status;
 
+  throttle.emplace(store->login_attempts(), keys->session_binding_key(), settings.throttle_limits, clock, log);
   absl::StatusOr<Uuid> replica = Uuid::NewV7(clock.Now(), random);
   if (!replica.ok()) return replica.status();
   Replicas* const replicas = store->replicas();
@@ -242,6 +251,7 @@ absl::Status Application::Parts::StartServices() {
                                   .hash_executor = *hash_executor,
                                   .hasher = *hasher,
                                   .keys = *keys,
+                                  .throttle = *throttle,
                                   .trust = trust,
                                   .feed = *feed,
                                   .verifiers = *verifiers,
@@ -337,6 +347,22 @@ absl::Status Application::Parts::StartOperationsPort() {
   return absl::OkStatus();
 }
 
+void Application::Parts::AddStoreMetrics() {
+  if (const StoreStatistics* statistics = store->statistics(); statistics != nullptr) {
+    metrics.AddHistograms("watchword_store_duration_seconds",
+                          "How long the store took, waiting for a connection and trying again included", "operation",
+                          {{"read", &statistics->reads}, {"write", &statistics->writes}});
+  }
+  if (!store->pool().has_value()) return;
+  metrics.AddGauges("watchword_store_pool_connections", "Open connections to the database, by what they do", [this] {
+    const PoolState pool = *store->pool();
+    return std::vector<Metrics::Sample>{{{{"state", "idle"}}, static_cast<double>(pool.idle)},
+                                        {{{"state", "used"}}, static_cast<double>(pool.open - pool.idle)}};
+  });
+  metrics.AddGauge("watchword_store_pool_waiting", "Store calls that wait for a connection",
+                   [this] { return static_cast<double>(store->pool()->waiting); });
+}
+
 void Application::Parts::AddMetrics() {
   metrics.AddGauge("process_resident_memory_bytes", "What the process has in memory",
                    [] { return static_cast<double>(ResidentBytes()); });
@@ -344,6 +370,27 @@ void Application::Parts::AddMetrics() {
                    [this] { return static_cast<double>(hash_executor->queued()); });
   metrics.AddGauge("watchword_hash_seconds", "How long a password takes to be hashed lately, on average",
                    [this] { return absl::ToDoubleSeconds(hash_executor->average()); });
+  metrics.AddCounter("watchword_logins_locked_total", "Logins that were not answered because the account was blocked",
+                     [this] { return static_cast<double>(throttle->refused_for_account()); });
+  metrics.AddCounter("watchword_logins_throttled_total", "Logins that were refused because of where they came from",
+                     [this] { return static_cast<double>(throttle->refused_for_source()); });
+  metrics.AddHistograms("watchword_hash_duration_seconds", "How long passwords took to be hashed", "",
+                        {{"", &hash_times}});
+  metrics.AddGauges("watchword_build_info", "The release that runs, always 1", [] {
+    return std::vector<Metrics::Sample>{{{{"version", kVersionNumber}, {"commit", kCommit}}, 1}};
+  });
+  metrics.AddGauge("watchword_time_seconds", "The server's clock, in Unix time",
+                   [this] { return static_cast<double>(absl::ToUnixMillis(clock.Now())) / 1e3; });
+  AddStoreMetrics();
+  metrics.AddGauges("watchword_feed_verifier_lag_entries",
+                    "By service: how many entries of the revocation log its verifier that is furthest behind lacks",
+                    [this] {
+                      std::vector<Metrics::Sample> samples;
+                      for (const auto& [name, lag] : verifiers->LagByName(feed->position().head_seq)) {
+                        samples.push_back({{{"verifier", name}}, static_cast<double>(lag)});
+                      }
+                      return samples;
+                    });
   metrics.AddGauge("watchword_store_queue_length", "Store calls that wait for a thread",
                    [this] { return static_cast<double>(store_executor->queued()); });
   metrics.AddGauge("watchword_feed_verifiers", "Verifiers on the trust feed of this server",

@@ -26,6 +26,7 @@ constexpr absl::Duration kMaxTokenTtl = absl::Hours(1);
 constexpr absl::Duration kMaxSessionLifetime = absl::Hours(24 * 366);
 constexpr int64_t kMaxThreads = 256;
 constexpr int64_t kMaxQueue = 100'000;
+constexpr int64_t kMostFreeFailures = 1'000'000;
 constexpr int64_t kMaxRate = 1'000'000;
 constexpr uint64_t kLeastHashBudgetKib = 256 * 1024;
 constexpr uint32_t kMaxHashBudgetGib = 1024;
@@ -250,6 +251,8 @@ void CheckAddresses(Checker& check, Config& config) {
 
 void CheckResources(Checker& check, Config& config) {
   config.password_min_length = static_cast<size_t>(check.Number("password-min-length", 8, 128));
+  config.throttle_limits.account_free_failures = check.Number("account-free-failures", 1, kMostAccountFailures);
+  config.throttle_limits.source_free_failures = check.Number("source-free-failures", 0, kMostFreeFailures);
   config.hash_memory_kib = check.Take("hash-memory", ParseMemorySetting(check.Text("hash-memory")));
   config.hash_passes = static_cast<uint32_t>(check.Number("hash-passes", 1, 64));
   config.hash_threads = check.Count("hash-threads", kMaxThreads);

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/domain/throttle_rules.h"
 #include "server/store_mysql/mysql_store.h"
 #include "watchword/base/log.h"
 #include "watchword/token/jwk.h"
@@ -55,6 +56,7 @@ struct Config {
   std::string tls_cert, tls_key, tls_client_ca;
 
   size_t password_min_length = 0;  // in characters
+  ThrottleLimits throttle_limits;
   uint32_t hash_memory_kib = 0;
   uint32_t hash_passes = 0;
   size_t hash_threads = 0, hash_queue = 0;

@@ -12,6 +12,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "server/config/settings_file.h"
+#include "version/version.h"
 #include "watchword/base/file.h"
 
 namespace watchword {
@@ -105,7 +106,7 @@ struct CommandLine {
 void Declare(CommandLine& line) {
   CLI::App& app = line.app;
   app.set_help_flag("-h,--help", "Print this and exit");
-  app.set_version_flag("--version", "watchwordd " WATCHWORD_VERSION, "Print the version and exit");
+  app.set_version_flag("--version", absl::StrCat("watchwordd ", kVersion), "Print the version and exit");
   app.add_flag("--print-config", line.print_config, "Check the settings, print them in the form of the file, and exit");
   app.add_option("--config", line.config_file, "Read settings from this file: lines of name = \"value\" (TOML)")
       ->type_name("FILE");

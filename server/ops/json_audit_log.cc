@@ -41,6 +41,7 @@ void JsonAuditLog::Record(const AuditEvent& event) {
   Put(line, "session", event.target.session);
   Put(line, "detail", event.target.detail);
   Put(line, "peer", event.origin.peer);
+  Put(line, "client", event.origin.client);
   Put(line, "method", event.origin.method);
   Put(line, "trace_id", event.origin.trace_id);
   Put(line, "request_id", event.origin.request_id);

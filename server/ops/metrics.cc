@@ -26,21 +26,21 @@ absl::string_view BoundedReason(absl::string_view reason) {
   return is_word ? reason : absl::string_view("other");
 }
 
-MetricFamily SingleValue(bool counter, const std::string& name, const std::string& help, double value) {
+ClientMetric Labelled(const std::map<std::string, std::string>& labels) {
   ClientMetric metric;
-  (counter ? metric.counter.value : metric.gauge.value) = value;
-  return {name, help, counter ? MetricType::Counter : MetricType::Gauge, {std::move(metric)}};
+  for (const auto& [name, value] : labels) metric.label.push_back({name, value});
+  return metric;
 }
 
-template <typename Buckets, typename Bounds>
-ClientMetric::Histogram Histogram(const Buckets& buckets, const Bounds& bounds, int64_t nanoseconds) {
+ClientMetric::Histogram Histogram(const DurationHistogram& durations) {
+  constexpr auto& bounds = DurationHistogram::kBounds;
   ClientMetric::Histogram histogram;
-  for (size_t i = 0; i < buckets.size(); ++i) {
-    histogram.sample_count += buckets[i].load(std::memory_order_relaxed);
+  for (size_t i = 0; i < durations.buckets().size(); ++i) {
+    histogram.sample_count += durations.buckets()[i].load(std::memory_order_relaxed);
     const double bound = i < bounds.size() ? bounds[i] : std::numeric_limits<double>::infinity();
     histogram.bucket.push_back({histogram.sample_count, bound});
   }
-  histogram.sample_sum = static_cast<double>(nanoseconds) / 1e9;
+  histogram.sample_sum = static_cast<double>(durations.nanoseconds()) / 1e9;
   return histogram;
 }
 
@@ -59,10 +59,7 @@ void Metrics::RecordRpc(absl::string_view method, absl::StatusCode code, absl::s
   const std::string code_name = absl::StatusCodeToString(code);
   FindOutcome(counted, code_name.empty() ? "other" : code_name, BoundedReason(reason))
       .count.fetch_add(1, std::memory_order_relaxed);
-  duration = std::max(duration, absl::ZeroDuration());
-  const auto bound = std::lower_bound(kBounds.begin(), kBounds.end(), absl::ToDoubleSeconds(duration));
-  counted.buckets[static_cast<size_t>(bound - kBounds.begin())].fetch_add(1, std::memory_order_relaxed);
-  counted.nanoseconds.fetch_add(absl::ToInt64Nanoseconds(duration), std::memory_order_relaxed);
+  counted.durations.Record(duration);
 }
 
 Metrics::Outcome& Metrics::FindOutcome(Method& method, absl::string_view code, absl::string_view reason) {
@@ -84,13 +81,25 @@ Metrics::Outcome& Metrics::FindOutcome(Method& method, absl::string_view code, a
 }
 
 void Metrics::AddGauge(std::string name, std::string help, std::function<double()> read) {
+  AddGauges(std::move(name), std::move(help), [read = std::move(read)] { return std::vector<Sample>{{{}, read()}}; });
+}
+
+void Metrics::AddGauges(std::string name, std::string help, std::function<std::vector<Sample>()> read) {
   MutexLock lock(mutex_);
   callbacks_.push_back({/*counter=*/false, std::move(name), std::move(help), std::move(read)});
 }
 
 void Metrics::AddCounter(std::string name, std::string help, std::function<double()> read) {
   MutexLock lock(mutex_);
-  callbacks_.push_back({/*counter=*/true, std::move(name), std::move(help), std::move(read)});
+  callbacks_.push_back({/*counter=*/true, std::move(name), std::move(help), [read = std::move(read)] {
+                          return std::vector<Sample>{{{}, read()}};
+                        }});
+}
+
+void Metrics::AddHistograms(std::string name, std::string help, std::string label,
+                            std::vector<std::pair<std::string, const DurationHistogram*>> series) {
+  MutexLock lock(mutex_);
+  histograms_.push_back({std::move(name), std::move(help), std::move(label), std::move(series)});
 }
 
 std::string Metrics::Render() const {
@@ -111,20 +120,35 @@ std::string Metrics::Render() const {
     add_count(method.other);
     ClientMetric metric;
     metric.label = {{"method", method.name}};
-    metric.histogram = Histogram(method.buckets, kBounds, method.nanoseconds.load(std::memory_order_relaxed));
+    metric.histogram = Histogram(method.durations);
     if (metric.histogram.sample_count > 0) durations.metric.push_back(std::move(metric));
   };
   for (const auto& [name, method] : methods_) add(*method);
   add(other_);
 
   std::vector<Callback> callbacks;
+  std::vector<Histograms> histograms;
   {
     MutexLock lock(mutex_);
     callbacks = callbacks_;
+    histograms = histograms_;
   }
   std::vector<MetricFamily> families = {std::move(rpcs), std::move(durations)};
   for (const Callback& callback : callbacks) {
-    families.push_back(SingleValue(callback.counter, callback.name, callback.help, callback.read()));
+    MetricFamily family{callback.name, callback.help, callback.counter ? MetricType::Counter : MetricType::Gauge, {}};
+    for (const Sample& sample : callback.read()) {
+      family.metric.push_back(Labelled(sample.labels));
+      (callback.counter ? family.metric.back().counter.value : family.metric.back().gauge.value) = sample.value;
+    }
+    families.push_back(std::move(family));
+  }
+  for (const Histograms& shown : histograms) {
+    MetricFamily family{shown.name, shown.help, MetricType::Histogram, {}};
+    for (const auto& [value, histogram] : shown.series) {
+      family.metric.push_back(shown.label.empty() ? ClientMetric() : Labelled({{shown.label, value}}));
+      family.metric.back().histogram = Histogram(*histogram);
+    }
+    families.push_back(std::move(family));
   }
   std::ostringstream text;
   prometheus::TextSerializer().Serialize(text, families);

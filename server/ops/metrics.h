@@ -4,8 +4,10 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -13,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "watchword/base/duration_histogram.h"
 #include "watchword/base/mutex.h"
 
 namespace watchword {
@@ -21,7 +24,7 @@ namespace watchword {
 //
 //   watchword_rpcs_total{method,code,reason}      RPCs that ended
 //   watchword_rpc_duration_seconds{method}        how long they took, a histogram
-//   whatever AddGauge and AddCounter name         read when asked for
+//   whatever AddGauge and the others name         read when asked for
 //
 // Counting an RPC takes atomic additions and, but for the first with its outcome, no lock. Label values come from
 // bounded sets, so that no caller can make the server remember names that it invents.
@@ -44,13 +47,21 @@ class Metrics {
   void AddGauge(std::string name, std::string help, std::function<double()> read);
   void AddCounter(std::string name, std::string help, std::function<double()> read);
 
+  // The same with labels, whose values `read` must bound.
+  struct Sample {
+    std::map<std::string, std::string> labels;
+    double value = 0;
+  };
+  void AddGauges(std::string name, std::string help, std::function<std::vector<Sample>()> read);
+  // Shows histograms, which must live as long as Render is called, told apart by the value of `label`; of one without
+  // values `label` is empty. `name` ends in "_seconds".
+  void AddHistograms(std::string name, std::string help, std::string label,
+                     std::vector<std::pair<std::string, const DurationHistogram*>> series);
+
   // Everything in Prometheus' text format.
   std::string Render() const;
 
  private:
-  // Upper bounds of the histogram's buckets, in seconds; one more bucket holds what is above.
-  static constexpr std::array kBounds = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
-                                         0.05,   0.1,     0.25,   0.5,   1.0,    2.5,   5.0,  10.0};
   static constexpr size_t kMaxOutcomes = 64;  // per method; later ones are counted as "other"
 
   struct Outcome {
@@ -65,14 +76,17 @@ class Metrics {
     // Filled from the front, never taken back: readers need no lock.
     std::array<std::atomic<Outcome*>, kMaxOutcomes> outcomes{};
     Outcome other{"other", "other"};
-    std::array<std::atomic<uint64_t>, kBounds.size() + 1> buckets{};
-    std::atomic<int64_t> nanoseconds{0};
+    DurationHistogram durations;
   };
   struct Callback {
     bool counter;
     std::string name;
     std::string help;
-    std::function<double()> read;
+    std::function<std::vector<Sample>()> read;
+  };
+  struct Histograms {
+    std::string name, help, label;
+    std::vector<std::pair<std::string, const DurationHistogram*>> series;
   };
 
   Outcome& FindOutcome(Method& method, absl::string_view code, absl::string_view reason);
@@ -82,6 +96,7 @@ class Metrics {
   mutable Mutex mutex_;
   std::vector<std::unique_ptr<Outcome>> outcomes_ ABSL_GUARDED_BY(mutex_);
   std::vector<Callback> callbacks_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Histograms> histograms_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace watchword

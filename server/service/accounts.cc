@@ -7,6 +7,7 @@
 #include "server/domain/names.h"
 #include "server/service/errors.h"
 #include "server/service/feed.h"
+#include "server/service/login_throttle.h"
 #include "server/service/on_executor.h"
 #include "server/service/password_check.h"
 #include "watchword/base/reason.h"
@@ -87,6 +88,14 @@ absl::StatusOr<PrincipalRecord> CreatePrincipal(const Environment& environment, 
 }
 
 // Replaces the password of an account of this kind, which ends its sessions.
+// What was guessed before does not matter any more. The rest is done already and stays so.
+void ForgetFailedLogins(const Environment& environment, const std::string& name) {
+  const absl::Status forgotten = environment.throttle.Forget(name);
+  if (forgotten.ok()) return;
+  environment.log.Warning("failed logins of a user are not forgotten yet; the account may be blocked for a while",
+                          {{"user", name}, {"error", std::string(forgotten.message())}});
+}
+
 absl::StatusOr<PrincipalRecord> ReplacePassword(const Environment& environment, PrincipalKind kind,
                                                 const std::string& username, const std::string& hash) {
   absl::StatusOr<PrincipalRecord> principal = FindUser(environment, username);
@@ -103,6 +112,7 @@ absl::StatusOr<PrincipalRecord> ReplacePassword(const Environment& environment, 
   if (revoked.status().code() == absl::StatusCode::kNotFound) return NoSuchUser(principal->name);
   if (!revoked.ok()) return StoreFailed(revoked.status());
   environment.feed.Announce(*revoked);
+  ForgetFailedLogins(environment, principal->name);
   environment.log.Info("password set", {{"user", principal->name}});
   return principal;
 }
@@ -234,6 +244,7 @@ void Accounts::SetDisabled(std::string username, bool disabled, absl::Time deadl
         if (outcome.status().code() == absl::StatusCode::kNotFound) return NoSuchUser(principal->name);
         if (!outcome.ok()) return StoreFailed(outcome.status());
         if (outcome->newly_revoked) environment_.feed.Announce(outcome->revocation);
+        if (!disabled) ForgetFailedLogins(environment_, principal->name);
         environment_.log.Info(disabled ? "user disabled" : "user enabled", {{"user", principal->name}});
         principal->disabled = disabled;
         return principal;

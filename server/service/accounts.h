@@ -49,10 +49,12 @@ class Accounts {
   // Users and service accounts with a name after `after`, at most `limit`.
   void List(std::string after, size_t limit, absl::Time deadline, Done<std::vector<PrincipalRecord>> done);
 
-  // Sets a password and ends all sessions of the user. NOT_FOUND (USER_NOT_FOUND), FAILED_PRECONDITION (NOT_A_USER).
+  // Sets a password, ends all sessions of the user and forgets its failed logins. NOT_FOUND (USER_NOT_FOUND),
+  // FAILED_PRECONDITION (NOT_A_USER).
   void SetPassword(std::string username, Secret password, absl::Time deadline, Done<PrincipalRecord> done);
 
-  // Disabling ends all sessions of the user. NOT_FOUND (USER_NOT_FOUND).
+  // Disabling ends all sessions of the user; enabling forgets its failed logins, also of one that is enabled already.
+  // NOT_FOUND (USER_NOT_FOUND).
   void SetDisabled(std::string username, bool disabled, absl::Time deadline, Done<PrincipalRecord> done);
 
  private:

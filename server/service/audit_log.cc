@@ -25,6 +25,7 @@ absl::Status WithAuditNote(absl::Status status, const AuditNote& note) {
   Put(status, "session", note.target.session);
   Put(status, "detail", note.target.detail);
   Put(status, "cause", note.cause);
+  Put(status, "locks-account", note.locks_account ? "yes" : "");
   return status;
 }
 
@@ -33,7 +34,8 @@ AuditNote AuditNoteOf(const absl::Status& status) {
                      .username = Get(status, "username"),
                      .session = Get(status, "session"),
                      .detail = Get(status, "detail")},
-          .cause = Get(status, "cause")};
+          .cause = Get(status, "cause"),
+          .locks_account = !Get(status, "locks-account").empty()};
 }
 
 }  // namespace watchword

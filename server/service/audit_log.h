@@ -35,6 +35,7 @@ struct AuditTarget {
 // From where, and by which call. All empty for what the server does by itself.
 struct AuditOrigin {
   std::string peer;        // the address at the other end of the connection, as gRPC writes it
+  std::string client;      // the address of whom that one acts for, if it has said so and may
   std::string method;      // "/package.Service/Method"
   std::string trace_id;    // of the W3C traceparent that was sent, if any
   std::string request_id;  // the x-request-id that was sent, if any
@@ -64,6 +65,7 @@ class AuditLog {
 struct AuditNote {
   AuditTarget target;
   std::string cause;
+  bool locks_account = false;  // from now on the account is blocked for a while
 };
 
 // Attaches a note to an error, which stays as it is for everybody else.

@@ -36,15 +36,29 @@ void ChangePasswordCommand::Prove(const Validation& who, Request request, Done<P
     return done(ErrorWithReason(absl::StatusCode::kFailedPrecondition, kNotAUser,
                                 "a service account's secret is rotated by an administrator"));
   }
-  PasswordCheck::Attempt attempt{
-      .username = who.username, .password = std::move(request.current_password), .deadline = request.deadline};
+  PasswordCheck::Attempt attempt{.username = who.username,
+                                 .source = std::move(request.source),
+                                 .password = std::move(request.current_password),
+                                 .deadline = request.deadline};
   passwords_.Run(std::move(attempt), [this, wanted = std::move(request.new_password), deadline = request.deadline,
                                       done = std::move(done)](absl::StatusOr<PasswordCheck::Proof> proof) mutable {
     if (!proof.ok()) return done(proof.status());
-    absl::StatusOr<std::string> hash = HashNewPassword(environment_, wanted, proof->principal.name, "new_password");
-    if (!hash.ok()) return done(hash.status());
-    Store(std::move(proof->principal), *std::move(hash), deadline, std::move(done));
+    HashAndStore(std::move(proof->principal), std::move(wanted), deadline, std::move(done));
   });
+}
+
+void ChangePasswordCommand::HashAndStore(PrincipalRecord principal, Secret wanted, absl::Time deadline,
+                                         Done<PrincipalRecord> done) {
+  const std::string name = principal.name;
+  OnExecutor<std::string>(
+      environment_.hash_executor, deadline,
+      [this, wanted = std::move(wanted), name] { return HashNewPassword(environment_, wanted, name, "new_password"); },
+      [this, principal = std::move(principal), deadline,
+       done = std::move(done)](absl::StatusOr<std::string> hash) mutable {
+        if (!hash.ok()) return done(hash.status());
+        Store(std::move(principal), *std::move(hash), deadline, std::move(done));
+      },
+      environment_.hasher.memory());
 }
 
 void ChangePasswordCommand::Store(PrincipalRecord principal, std::string hash, absl::Time deadline,

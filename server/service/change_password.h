@@ -26,6 +26,7 @@ class ChangePasswordCommand {
     Secret current_password;
     Secret new_password;
     absl::Time deadline;
+    std::string source;                  // as PasswordCheck::Attempt has it
     std::function<bool()> is_cancelled;  // as PasswordCheck::Attempt has it
   };
 
@@ -40,6 +41,7 @@ class ChangePasswordCommand {
 
  private:
   void Prove(const Validation& who, Request request, Done<PrincipalRecord> done);
+  void HashAndStore(PrincipalRecord principal, Secret wanted, absl::Time deadline, Done<PrincipalRecord> done);
   void Store(PrincipalRecord principal, std::string hash, absl::Time deadline, Done<PrincipalRecord> done);
 
   const Environment environment_;

@@ -5,6 +5,7 @@
 
 #include "absl/time/time.h"
 #include "server/crypto/password_hasher.h"
+#include "server/domain/throttle_rules.h"
 #include "server/service/key_ring.h"
 #include "server/store/store.h"
 #include "watchword/base/clock.h"
@@ -16,6 +17,7 @@
 namespace watchword {
 
 class Feed;
+class LoginThrottle;
 class Verifiers;
 
 // The rules that the operator set.
@@ -27,6 +29,7 @@ struct Settings {
   absl::Duration session_lifetime = absl::Hours(168);
   absl::Duration refresh_grace = absl::Seconds(10);
   size_t password_min_characters = 15;
+  ThrottleLimits throttle_limits;
 };
 
 // The longest lifetime that an access token may be configured to have, so that a revocation needs to be kept no longer,
@@ -42,6 +45,7 @@ struct Environment {
   Executor& hash_executor;   // for all that calls `hasher`
   const PasswordHasher& hasher;
   const KeyRing& keys;
+  LoginThrottle& throttle;
   TrustState& trust;
   Feed& feed;
   Verifiers& verifiers;

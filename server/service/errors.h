@@ -20,6 +20,8 @@ inline constexpr absl::string_view kScopeNotGranted = "SCOPE_NOT_GRANTED";
 inline constexpr absl::string_view kInvalidArgument = "INVALID_ARGUMENT";
 // The server has more work than it can do in time. RESOURCE_EXHAUSTED.
 inline constexpr absl::string_view kOverloaded = "OVERLOADED";
+// Too many logins from the caller's address have failed lately. RESOURCE_EXHAUSTED.
+inline constexpr absl::string_view kLoginThrottled = "LOGIN_THROTTLED";
 // The store cannot be reached, so nothing can be said. UNAVAILABLE.
 inline constexpr absl::string_view kStoreUnavailable = "STORE_UNAVAILABLE";
 // The server is stopping. UNAVAILABLE.

@@ -40,6 +40,7 @@ void Janitor::CleanUp() {
   WriteBackActivity();
   environment_.trust.revocations().DropExpired(now);
   DeleteExpired("sessions", [&] { return environment_.store.sessions().DeleteExpired(now - kKeepSessions, kBatch); });
+  DeleteExpired("login attempts", [&] { return environment_.store.login_attempts().DeleteExpired(now, kBatch); });
   DeleteExpired("revocations", [&] { return environment_.store.revocations().DeleteExpired(now, kBatch); });
 }
 

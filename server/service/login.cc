@@ -30,26 +30,18 @@ class Login : public std::enable_shared_from_this<Login> {
   void Start() {
     if (auto status = CheckRequest(); !status.ok()) return Finish(status);
     PasswordCheck::Attempt attempt{.username = name_,
+                                   .source = std::move(request_.source),
                                    .password = std::move(request_.password),
                                    .deadline = request_.deadline,
                                    .is_cancelled = std::move(request_.is_cancelled)};
     passwords_.Run(std::move(attempt), [self = shared_from_this()](absl::StatusOr<PasswordCheck::Proof> proof) {
       if (!proof.ok()) return self->Finish(proof.status());
       self->proof_ = *std::move(proof);
-      self->GoOnToSession();
+      self->BeginSession();
     });
   }
 
  private:
-  void GoOnToSession() {
-    const absl::Status queued =
-        environment_.store_executor.Submit(request_.deadline, [self = shared_from_this()](const absl::Status& status) {
-          if (!status.ok()) return self->Finish(NotDone(status));
-          self->BeginSession();
-        });
-    if (!queued.ok()) Finish(NotDone(queued));
-  }
-
   void Finish(absl::StatusOr<IssuedCredential> result) { done_(std::move(result)); }
 
   absl::Status CheckRequest() {

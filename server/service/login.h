@@ -28,13 +28,14 @@ class LoginCommand {
     bool include_username = false;
     std::string certificate_sha256;  // of the client certificate to bind the credentials to; empty: none
     absl::Time deadline;
+    std::string source;                  // as PasswordCheck::Attempt has it
     std::function<bool()> is_cancelled;  // as PasswordCheck::Attempt has it
   };
 
   explicit LoginCommand(const Environment& environment) : environment_(environment), passwords_(environment) {}
 
   // Errors: INVALID_ARGUMENT, UNAUTHENTICATED (INVALID_CREDENTIALS), PERMISSION_DENIED (SCOPE_NOT_GRANTED),
-  // RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED.
+  // RESOURCE_EXHAUSTED (OVERLOADED, LOGIN_THROTTLED), UNAVAILABLE, DEADLINE_EXCEEDED, CANCELLED.
   void Run(Request request, Done<IssuedCredential> done);
 
  private:

@@ -7,6 +7,7 @@
 #include "server/domain/passwords.h"
 #include "server/service/audit_log.h"
 #include "server/service/errors.h"
+#include "server/service/login_throttle.h"
 #include "watchword/base/reason.h"
 
 namespace watchword {
@@ -39,6 +40,7 @@ class Check : public std::enable_shared_from_this<Check> {
   }
 
   void LookUp() {
+    if (auto status = environment_.throttle.Admit(attempt_.source); !status.ok()) return done_(status);
     absl::StatusOr<PrincipalRecord> found = environment_.store.users().FindByName(attempt_.username);
     if (found.ok()) {
       principal_ = *std::move(found);
@@ -58,20 +60,34 @@ class Check : public std::enable_shared_from_this<Check> {
     const Secret password = well_formed ? *std::move(canonical) : std::move(attempt_.password);
     const absl::StatusOr<bool> right = IsRight(password);
     if (!right.ok()) return done_(NotDone(right.status()));
-    if (!*right || !well_formed || principal_->disabled) {
-      return done_(WithAuditNote(PasswordCheck::Refused(), WhyRefused()));
+    right_ = *right && well_formed && !principal_->disabled;
+    if (right_ && hasher.NeedsRehash(principal_->password_hash)) {
+      if (auto hash = hasher.Hash(password); hash.ok()) new_hash_ = *std::move(hash);
     }
-    PasswordCheck::Proof proof{.principal = *std::move(principal_)};
-    if (hasher.NeedsRehash(proof.principal.password_hash)) {
-      if (auto hash = hasher.Hash(password); hash.ok()) proof.new_hash = *std::move(hash);
-    }
-    done_(std::move(proof));
+    OnExecutor(environment_.store_executor, &Check::Settle, 0);
   }
 
-  AuditNote WhyRefused() const {
-    if (!principal_.has_value()) return {.cause = "unknown_user"};
-    return {.target = {.subject = principal_->id.ToString(), .username = principal_->name},
-            .cause = principal_->disabled ? "disabled" : "wrong_password"};
+  // What is true is told only as the throttle allows, which has noted it by then.
+  void Settle() {
+    // Nobody guesses 32 random bytes, and a program that starts on another machine must not wait for those who try.
+    if (right_ && principal_->kind == PrincipalKind::kServiceAccount) return Accept();
+    const auto answer = environment_.throttle.Settle({.account = attempt_.username, .source = attempt_.source}, right_);
+    if (!answer.ok()) return done_(answer.status());
+    if (*answer == LoginThrottle::Answer::kRight) return Accept();
+    done_(WithAuditNote(PasswordCheck::Refused(), WhyRefused(*answer)));
+  }
+
+  void Accept() { done_(PasswordCheck::Proof{.principal = *std::move(principal_), .new_hash = std::move(new_hash_)}); }
+
+  AuditNote WhyRefused(LoginThrottle::Answer answer) const {
+    AuditNote note{.cause = principal_.has_value() ? "wrong_password" : "unknown_user",
+                   .locks_account = principal_.has_value() && answer == LoginThrottle::Answer::kLocking};
+    if (principal_.has_value()) {
+      note.target = {.subject = principal_->id.ToString(), .username = principal_->name};
+      if (principal_->disabled) note.cause = "disabled";
+    }
+    if (answer == LoginThrottle::Answer::kLocked) note.cause = "locked";
+    return note;
   }
 
   // Does the work of one full hash whatever the case.
@@ -92,6 +108,8 @@ class Check : public std::enable_shared_from_this<Check> {
   PasswordCheck::Attempt attempt_;
   Done<PasswordCheck::Proof> done_;
   std::optional<PrincipalRecord> principal_;
+  bool right_ = false;
+  std::string new_hash_;
 };
 
 }  // namespace

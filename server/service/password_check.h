@@ -15,14 +15,16 @@ namespace watchword {
 // somebody changes the own one.
 //
 // An unknown name, a wrong password, a disabled account and one without a password take the same path: one look-up, the
-// work of one hash (against a dummy if there is nothing to verify against), one answer. When the hashing executor would
-// refuse, nothing is looked up at all.
+// work of one hash (against a dummy if there is nothing to verify against), one note in the throttle, one answer; and
+// so does an account that is blocked for failed logins. When the hashing executor would refuse, nothing is looked up at
+// all.
 //
 // Thread-safe.
 class PasswordCheck {
  public:
   struct Attempt {
     std::string username;  // canonical
+    std::string source;    // where it comes from, as domain/source_address.h writes it
     Secret password;       // as it came, of at most kMaxPasswordSize bytes
     absl::Time deadline;
     std::function<bool()> is_cancelled;  // whether nobody waits for the answer any more; may be empty
@@ -37,9 +39,9 @@ class PasswordCheck {
 
   explicit PasswordCheck(const Environment& environment) : environment_(environment) {}
 
-  // Calls `done` with a proof on a thread of the hashing executor, where the memory of one more hash may be used.
-  // Errors: UNAUTHENTICATED (INVALID_CREDENTIALS), RESOURCE_EXHAUSTED (OVERLOADED), UNAVAILABLE, DEADLINE_EXCEEDED; and
-  // CANCELLED, without a verdict, if it was cancelled before its turn came.
+  // Calls `done` with a proof on a thread of the store executor. Errors: UNAUTHENTICATED (INVALID_CREDENTIALS),
+  // RESOURCE_EXHAUSTED (OVERLOADED, or LOGIN_THROTTLED for the source), UNAVAILABLE, DEADLINE_EXCEEDED; and CANCELLED,
+  // without a verdict, if it was cancelled before its turn came.
   void Run(Attempt attempt, Done<Proof> done) const;
 
   // The one answer to all that are not right. Log nothing else about it to the caller.

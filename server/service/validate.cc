@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "server/service/errors.h"
 #include "server/service/on_executor.h"
 #include "watchword/base/reason.h"
@@ -44,10 +46,10 @@ void ValidateQuery::Run(std::string credential, absl::Time deadline, Done<Valida
   ValidateAccessToken(credential, deadline, std::move(done));
 }
 
-void ValidateQuery::RunFor(std::string caller, std::string certificate_sha256, std::string credential,
-                           absl::Time deadline, Done<Validation> done) {
-  Run(std::move(caller), deadline,
-      [this, certificate_sha256 = std::move(certificate_sha256), credential = std::move(credential), deadline,
+void ValidateQuery::RunForCaller(Caller caller, std::vector<std::string> scopes, absl::Time deadline,
+                                 Done<Validation> done) {
+  Run(std::move(caller.credential), deadline,
+      [this, certificate_sha256 = std::move(caller.certificate_sha256), scopes = std::move(scopes),
        done = std::move(done)](absl::StatusOr<Validation> verdict) mutable {
         if (!verdict.ok()) return done(verdict.status());
         if (!verdict->active) {
@@ -62,12 +64,23 @@ void ValidateQuery::RunFor(std::string caller, std::string certificate_sha256, s
           return done(ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenInvalid,
                                       "the caller's own credential is not for this server"));
         }
-        if (!Contains(verdict->scopes, kValidateScope) && !Contains(verdict->scopes, kVerifierScope)) {
+        const bool may = std::any_of(scopes.begin(), scopes.end(),
+                                     [&verdict](const std::string& scope) { return Contains(verdict->scopes, scope); });
+        if (!may) {
           return done(ErrorWithReason(absl::StatusCode::kPermissionDenied, kInsufficientScope,
-                                      "judging other people's credentials needs the scope watchword.validate"));
+                                      absl::StrCat("the caller needs the scope ", absl::StrJoin(scopes, " or "))));
         }
-        Run(std::move(credential), deadline, std::move(done));
+        done(std::move(verdict));
       });
+}
+
+void ValidateQuery::RunFor(Caller caller, std::string credential, absl::Time deadline, Done<Validation> done) {
+  RunForCaller(std::move(caller), {std::string(kValidateScope), std::string(kVerifierScope)}, deadline,
+               [this, credential = std::move(credential), deadline,
+                done = std::move(done)](const absl::StatusOr<Validation>& who) mutable {
+                 if (!who.ok()) return done(who.status());
+                 Run(std::move(credential), deadline, std::move(done));
+               });
 }
 
 void ValidateQuery::ValidateAccessToken(const std::string& credential, absl::Time deadline, Done<Validation> done) {

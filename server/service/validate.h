@@ -43,11 +43,18 @@ class ValidateQuery {
   // Judges `credential`. A bad one is an answer; errors are those of executors and store only.
   void Run(std::string credential, absl::Time deadline, Done<Validation> done);
 
-  // The same for somebody who presents `caller`: UNAUTHENTICATED with the reason if that is bad or not for this server,
-  // PERMISSION_DENIED (INSUFFICIENT_SCOPE) if it has neither the scope
-  // `watchword.validate` nor `watchword.verifier`. `certificate_sha256` is that of the caller's connection, if any.
-  void RunFor(std::string caller, std::string certificate_sha256, std::string credential, absl::Time deadline,
-              Done<Validation> done);
+  // Who calls, for methods that can be called anonymously but not so by everybody: the credential `caller`.
+  struct Caller {
+    std::string credential;
+    std::string certificate_sha256;  // of the call's connection, if any
+  };
+  // OK if the caller's credential is for this server and has one of `scopes`. UNAUTHENTICATED with the reason if it is
+  // bad or for others, PERMISSION_DENIED (INSUFFICIENT_SCOPE) if it has none of them. For a success the answer is the
+  // caller's validation.
+  void RunForCaller(Caller caller, std::vector<std::string> scopes, absl::Time deadline, Done<Validation> done);
+
+  // Run, for somebody with the scope `watchword.validate` or `watchword.verifier` (see RunForCaller).
+  void RunFor(Caller caller, std::string credential, absl::Time deadline, Done<Validation> done);
 
  private:
   void ValidateAccessToken(const std::string& credential, absl::Time deadline, Done<Validation> done);

@@ -18,11 +18,11 @@ Verifiers::~Verifiers() {
   OnEnd();
 }
 
-std::shared_ptr<Verifiers::Connection> Verifiers::Connect(std::string instance) {
+std::shared_ptr<Verifiers::Connection> Verifiers::Connect(std::string instance, std::string name) {
   MutexLock lock(mutex_);
   if (instance.empty()) instance = absl::StrCat("nameless ", ++nameless_);
   lost_.erase(instance);
-  std::shared_ptr<Connection> connection(new Connection(instance));
+  std::shared_ptr<Connection> connection(new Connection(instance, std::move(name)));
   live_[std::move(instance)] = connection;
   ++own_version_;
   return connection;
@@ -105,6 +105,17 @@ std::vector<Verifiers::State> Verifiers::OwnStates() const {
 Verifiers::Tally Verifiers::OwnTally() const {
   MutexLock lock(mutex_);
   return {.live = live_.size(), .lost = lost_.size()};
+}
+
+std::map<std::string, uint64_t> Verifiers::LagByName(uint64_t head) const {
+  MutexLock lock(mutex_);
+  std::map<std::string, uint64_t> lags;
+  for (const auto& [instance, connection] : live_) {
+    const bool fits = lags.size() < kMaxNames || lags.contains(connection->name_);
+    uint64_t& lag = lags[fits && !connection->name_.empty() ? connection->name_ : "other"];
+    lag = std::max(lag, head - std::min(head, connection->acknowledged_seq_));
+  }
+  return lags;
 }
 
 uint64_t Verifiers::LeastAcknowledged() const {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -44,8 +45,8 @@ class Verifiers final : public Feed::Listener {
   class Connection {
    private:
     friend class Verifiers;
-    explicit Connection(std::string instance) : instance_(std::move(instance)) {}
-    const std::string instance_;
+    Connection(std::string instance, std::string name) : instance_(std::move(instance)), name_(std::move(name)) {}
+    const std::string instance_, name_;
     uint64_t acknowledged_seq_ = 0;  // guarded by Verifiers::mutex_, as the next
     std::vector<std::string> key_ids_;
   };
@@ -55,10 +56,10 @@ class Verifiers final : public Feed::Listener {
   Verifiers(Feed& feed, const Clock& clock, absl::Duration remember_lost, bool shared = false);
   ~Verifiers() override;
 
-  // A verifier has come. Takes the place of a feed that the same instance had before and that has not ended yet, as
-  // when the network dropped its packets. `instance` is empty if it does not tell itself apart from others: then it
-  // never comes back.
-  std::shared_ptr<Connection> Connect(std::string instance);
+  // A verifier has come, of the service `name`. Takes the place of a feed that the same instance had before and that
+  // has not ended yet, as when the network dropped its packets. `instance` is empty if it does not tell itself apart
+  // from others: then it never comes back.
+  std::shared_ptr<Connection> Connect(std::string instance, std::string name = {});
   // It has applied everything up to `seq`.
   void Acknowledge(Connection& connection, uint64_t seq);
   // It holds the keys with these ids, and no others.
@@ -81,6 +82,9 @@ class Verifiers final : public Feed::Listener {
   std::vector<State> OwnStates() const;
   Tally OwnTally() const;
   uint64_t LeastAcknowledged() const;
+  // By the name of the service: the most entries up to `head` that one of its verifiers on this server lacks. At most
+  // kMaxNames names; what has others is under "other".
+  std::map<std::string, uint64_t> LagByName(uint64_t head) const;
   // Grows with every change of OwnStates, other than the time that somebody has been lost for.
   uint64_t own_version() const;
 
@@ -103,6 +107,7 @@ class Verifiers final : public Feed::Listener {
   void OnEnd() override;
 
   static constexpr size_t kMaxWaiting = 1000;
+  static constexpr size_t kMaxNames = 50;
 
  private:
   static constexpr size_t kMaxLost = 10'000;

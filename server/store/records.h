@@ -70,6 +70,16 @@ struct RevocationRecord {
   absl::Time expires_at;  // when everything it can revoke has expired
 };
 
+// Logins that failed: of an account, from a source, or of an account from a source.
+struct LoginAttemptsRecord {
+  int64_t failures = 0;                          // counted against it
+  int64_t refused = 0;                           // that came while it was blocked
+  absl::Time failed_at = absl::UnixEpoch();      // the last one that was counted
+  absl::Time blocked_until = absl::UnixEpoch();  // nothing is accepted before
+  absl::Time known_until = absl::UnixEpoch();    // of an account from a source: it has logged in from there
+  absl::Time expires_at = absl::UnixEpoch();     // it means nothing from then on
+};
+
 // A key that is gone has no record.
 enum class SigningKeyState {
   kPublished = 1,  // verifiers may hold it; signs nothing yet

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <cstdint>
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 #include <string>
 #include <vector>
@@ -26,6 +26,9 @@ inline constexpr char kSessionColumns[] =
     "s.idle_expires_at, s.expires_at, s.audiences, s.scopes, s.include_username, s.revoked_at";
 inline constexpr char kRevocationColumns[] = "seq, kind, target, key_id, began_until, created_at, expires_at";
 inline constexpr char kKeyColumns[] = "key_id, algorithm, state, sealed_private_key, created_at, changed_at";
+
+inline constexpr char kAttemptsColumns[] =
+    "failures, refused, failed_at, blocked_until, known_until, expires_at, digest";
 
 // Whether a list can be kept as text: INVALID_ARGUMENT if an element is empty or has a space, and would be read back as
 // none or as two.
@@ -110,6 +113,30 @@ SessionView ReadSessionView(Query& row) {
   view.session = ReadSession(row);
   view.principal = ReadPrincipal(row);
   return view;
+}
+
+template <typename Query>
+void BindAttempts(Query& row, const LoginAttemptsRecord& attempts, absl::string_view digest) {
+  row.BindInt(attempts.failures)
+      .BindInt(attempts.refused)
+      .BindTime(attempts.failed_at)
+      .BindTime(attempts.blocked_until)
+      .BindTime(attempts.known_until)
+      .BindTime(attempts.expires_at)
+      .BindBytes(digest);
+}
+
+// All but the digest.
+template <typename Query>
+LoginAttemptsRecord ReadAttempts(Query& row) {
+  LoginAttemptsRecord attempts;
+  attempts.failures = row.Int();
+  attempts.refused = row.Int();
+  attempts.failed_at = row.Time();
+  attempts.blocked_until = row.Time();
+  attempts.known_until = row.Time();
+  attempts.expires_at = row.Time();
+  return attempts;
 }
 
 template <typename Query>

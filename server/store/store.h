@@ -5,11 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "server/store/records.h"
+#include "server/store/statistics.h"
 #include "watchword/base/uuid.h"
 
 namespace watchword {
@@ -134,6 +136,26 @@ class RevocationLog {
   virtual absl::StatusOr<bool> BeginEpoch(absl::string_view old_epoch, absl::string_view new_epoch) = 0;
 };
 
+// What is remembered of logins that failed, under keys of 32 bytes.
+class LoginAttempts {
+ public:
+  virtual ~LoginAttempts() = default;
+
+  static constexpr size_t kMaxKeys = 4;  // at once, each another one
+
+  // The records under `keys`, in their order; one with nothing in it where there is none.
+  virtual absl::StatusOr<std::vector<LoginAttemptsRecord>> Find(absl::Span<const std::string> keys) = 0;
+
+  // Reads these records, has `change` alter them, and keeps them as they are then. Of any number that want to change
+  // the same record, one after the other does. `change` may be called several times, for what was rolled back; if the
+  // connection was lost while it was committed, it may be applied twice.
+  using Change = absl::FunctionRef<void(absl::Span<LoginAttemptsRecord>)>;
+  virtual absl::Status Update(absl::Span<const std::string> keys, Change change) = 0;
+
+  // Deletes at most `limit` records that expired before `expired_before`. How many it deleted.
+  virtual absl::StatusOr<size_t> DeleteExpired(absl::Time expired_before, size_t limit) = 0;
+};
+
 class KeyStore {
  public:
   virtual ~KeyStore() = default;
@@ -209,8 +231,13 @@ class Store {
   virtual SessionStore& sessions() = 0;
   virtual RevocationLog& revocations() = 0;
   virtual KeyStore& keys() = 0;
+  virtual LoginAttempts& login_attempts() = 0;
   // Null if only one server can use the store.
   virtual Replicas* replicas() { return nullptr; }
+
+  // What is known of its calls, for metrics. Null and nothing if it does not measure, or has no pool.
+  virtual const StoreStatistics* statistics() const { return nullptr; }
+  virtual std::optional<PoolState> pool() const { return std::nullopt; }
 
   // OK if the store answers and can write. For readiness.
   virtual absl::Status Ping() = 0;

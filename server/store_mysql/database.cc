@@ -37,6 +37,7 @@ bool Database::Pause(int tries, absl::Time deadline) {
 }
 
 absl::Status Database::RunRead(WorkRef work) {
+  const auto timed = Timed(statistics_.reads);
   const absl::Time deadline = Deadline();
   for (int tries = 1;; ++tries) {
     absl::StatusOr<ConnectionPool::Lease> lease = pool_.Acquire(deadline);
@@ -49,6 +50,7 @@ absl::Status Database::RunRead(WorkRef work) {
 }
 
 absl::Status Database::RunWrite(Write how, WorkRef work, FindOutRef find_out) {
+  const auto timed = Timed(statistics_.writes);
   const absl::Time deadline = Deadline();
   bool may_come_late = false;  // a statement that was lost on its way
   for (int tries = 1;; ++tries) {

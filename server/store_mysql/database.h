@@ -6,6 +6,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/store/statistics.h"
 #include "server/store_mysql/pool.h"
 #include "watchword/base/clock.h"
 #include "watchword/base/random.h"
@@ -86,6 +87,8 @@ class Database {
     return result;
   }
 
+  const StoreStatistics& statistics() const { return statistics_; }
+
  private:
   using WorkRef = absl::FunctionRef<absl::Status(Connection&)>;
   using FindOutRef = absl::FunctionRef<absl::StatusOr<bool>(Connection&)>;
@@ -111,6 +114,7 @@ class Database {
   ConnectionPool& pool_;
   const Clock& clock_;
   RandomSource& random_;
+  StoreStatistics statistics_;
 };
 
 }  // namespace watchword::mysql

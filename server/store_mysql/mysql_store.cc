@@ -10,6 +10,7 @@
 #include "server/store_mysql/connection.h"
 #include "server/store_mysql/database.h"
 #include "server/store_mysql/key_store.h"
+#include "server/store_mysql/login_attempts.h"
 #include "server/store_mysql/mysql_status.h"
 #include "server/store_mysql/pool.h"
 #include "server/store_mysql/replicas.h"
@@ -32,7 +33,11 @@ class MysqlStore final : public Store {
   SessionStore& sessions() override { return sessions_; }
   RevocationLog& revocations() override { return revocations_; }
   KeyStore& keys() override { return keys_; }
+  LoginAttempts& login_attempts() override { return login_attempts_; }
   Replicas* replicas() override { return &replicas_; }
+
+  const StoreStatistics* statistics() const override { return &database_.statistics(); }
+  std::optional<PoolState> pool() const override { return pool_.state(); }
 
   // Whether the server takes writes is what is asked for with the head of the log.
   absl::Status Ping() override { return revocations_.GetHead().status(); }
@@ -45,6 +50,7 @@ class MysqlStore final : public Store {
   MysqlSessionStore sessions_{database_};
   MysqlRevocationLog revocations_{database_};
   MysqlKeyStore keys_{database_};
+  MysqlLoginAttempts login_attempts_{database_};
   MysqlReplicas replicas_{database_};
 };
 

@@ -56,7 +56,9 @@ absl::Status ConnectionPool::Take(absl::Time deadline, Pooled& taken) {
     if (left <= absl::ZeroDuration()) {
       return absl::UnavailableError(absl::StrCat("all ", options_.connections, " database connections are in use"));
     }
+    ++waiting_;
     returned_.WaitFor(mutex_, std::min(left, kPauseAfterFailure));
+    --waiting_;
   }
 }
 
@@ -135,6 +137,11 @@ void ConnectionPool::Note(Failure failure, uint64_t generation) {
 size_t ConnectionPool::open() const {
   MutexLock lock(mutex_);
   return open_;
+}
+
+PoolState ConnectionPool::state() const {
+  MutexLock lock(mutex_);
+  return {.open = open_, .idle = idle_.size(), .waiting = waiting_};
 }
 
 void ConnectionPool::Return(Pooled pooled) {

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "server/store/statistics.h"
 #include "server/store_mysql/connection.h"
 #include "server/store_mysql/mysql_status.h"
 #include "server/store_mysql/mysql_store.h"
@@ -61,6 +62,7 @@ class ConnectionPool {
 
   // Open connections, in use or idle.
   size_t open() const;
+  PoolState state() const;
 
  private:
   using Opened = absl::StatusOr<std::unique_ptr<Connection>>;
@@ -83,6 +85,7 @@ class ConnectionPool {
   CondVar returned_;
   std::vector<Pooled> idle_ ABSL_GUARDED_BY(mutex_);  // the last used is last
   size_t open_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t waiting_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t connecting_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;                             // those of an older one are dropped
   size_t host_ ABSL_GUARDED_BY(mutex_) = 0;                                     // that was the primary last

@@ -107,6 +107,19 @@ CREATE TABLE IF NOT EXISTS leases (
 ) ENGINE = InnoDB DEFAULT CHARACTER SET binary
 )sql";
 
+constexpr char kLoginAttempts[] = R"sql(
+CREATE TABLE IF NOT EXISTS login_attempts (
+  digest BINARY(32) NOT NULL PRIMARY KEY,
+  failures BIGINT NOT NULL,
+  refused BIGINT NOT NULL,
+  failed_at BIGINT NOT NULL,
+  blocked_until BIGINT NOT NULL,
+  known_until BIGINT NOT NULL,
+  expires_at BIGINT NOT NULL,
+  KEY login_attempts_by_expiry (expires_at)
+) ENGINE = InnoDB DEFAULT CHARACTER SET binary
+)sql";
+
 // When a key came into its state. MySQL has no ADD COLUMN IF NOT EXISTS.
 constexpr char kKeyStates[] = R"sql(
 SET @watchword_migration = IF(
@@ -127,7 +140,7 @@ struct Migration {
   // The oldest schema whose release still works on what this makes: a roll-out can be taken back that far.
   int64_t compatible_with;
 };
-constexpr std::array kMigrations = {Migration{kFirstSchema, 1}, Migration{kKeyStates, 1}};
+constexpr std::array kMigrations = {Migration{kFirstSchema, 1}, Migration{kLoginAttempts, 1}, Migration{kKeyStates, 1}};
 constexpr int64_t kSchemaVersion = kMigrations.size();
 
 constexpr char kCreateMigrations[] =

@@ -140,6 +140,8 @@ std::string KeyStatement(Sql sql) {
       return "SELECT sealed FROM secrets WHERE name = ?";
     case Sql::kInsertSecret:
       return "INSERT IGNORE INTO secrets (name, sealed) VALUES (?, ?)";
+    case Sql::kDeleteExpiredAttempts:
+      return "DELETE FROM login_attempts WHERE expires_at < ? ORDER BY expires_at LIMIT ?";
     default:
       return "";
   }
@@ -177,7 +179,7 @@ std::string TextOf(Sql sql) {
   if (sql <= Sql::kSetDisabled) return PrincipalStatement(sql);
   if (sql <= Sql::kDeleteExpiredSessions) return SessionStatement(sql);
   if (sql <= Sql::kBeginEpoch) return RevocationStatement(sql);
-  if (sql <= Sql::kInsertSecret) return KeyStatement(sql);
+  if (sql <= Sql::kDeleteExpiredAttempts) return KeyStatement(sql);
   return ReplicaStatement(sql);
 }
 
@@ -185,11 +187,27 @@ std::string TextOf(RowsSql sql, size_t count) {
   const auto repeated = [count](const char* each) {
     return absl::StrJoin(std::vector<const char*>(count, each), ", ");
   };
-  if (sql == RowsSql::kInsertRevocations) {
-    return absl::StrCat("INSERT INTO revocations (", kRevocationColumns, ") VALUES ",
-                        repeated("(?, ?, ?, ?, ?, ?, ?)"));
+  switch (sql) {
+    case RowsSql::kInsertRevocations:
+      return absl::StrCat("INSERT INTO revocations (", kRevocationColumns, ") VALUES ",
+                          repeated("(?, ?, ?, ?, ?, ?, ?)"));
+    case RowsSql::kSessionsToRevoke:
+      return absl::StrCat("SELECT id, kind, expires_at FROM sessions WHERE id IN (", repeated("?"), ")");
+    case RowsSql::kFindAttempts:
+      return absl::StrCat("SELECT ", kAttemptsColumns, " FROM login_attempts WHERE digest IN (", repeated("?"), ")");
+    case RowsSql::kLockAttempts:  // also those that are not there yet, which FOR UPDATE could not
+      return absl::StrCat("INSERT INTO login_attempts (", kAttemptsColumns, ") VALUES ",
+                          repeated("(0, 0, 0, 0, 0, 0, ?)"), " ON DUPLICATE KEY UPDATE refused = refused");
+    case RowsSql::kPutAttempts:
+      return absl::StrCat("INSERT INTO login_attempts (", kAttemptsColumns, ") VALUES ",
+                          repeated("(?, ?, ?, ?, ?, ?, ?)"),
+                          " ON DUPLICATE KEY UPDATE failures = VALUES(failures), refused = VALUES(refused), "
+                          "failed_at = VALUES(failed_at), blocked_until = VALUES(blocked_until), "
+                          "known_until = VALUES(known_until), expires_at = VALUES(expires_at)");
+    case RowsSql::kCount:
+      break;
   }
-  return absl::StrCat("SELECT id, kind, expires_at FROM sessions WHERE id IN (", repeated("?"), ")");
+  return "";
 }
 
 }  // namespace watchword::mysql

@@ -51,6 +51,8 @@ enum class Sql {
   kFindSecret,
   kInsertSecret,
 
+  kDeleteExpiredAttempts,
+
   kReport,
   kPeers,
   kDeleteOldReports,
@@ -66,6 +68,9 @@ inline constexpr size_t kSqlCount = static_cast<size_t>(Sql::kCount);
 enum class RowsSql {
   kInsertRevocations,
   kSessionsToRevoke,
+  kFindAttempts,
+  kLockAttempts,
+  kPutAttempts,
   kCount,  // not a statement
 };
 inline constexpr size_t kRowsSqlCount = static_cast<size_t>(RowsSql::kCount);

@@ -141,6 +141,7 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const std::string& path
 }
 
 absl::Status Database::RunWrite(WorkRef work) {
+  const auto timed = Timed(statistics_.writes);
   MutexLock lock(writer_mutex_);
   if (!lost_.ok()) return lost_;
   Connection& writer = *writer_;
@@ -155,6 +156,7 @@ absl::Status Database::RunWrite(WorkRef work) {
 }
 
 absl::Status Database::RunRead(WorkRef work) {
+  const auto timed = Timed(statistics_.reads);
   std::unique_ptr<Connection> reader;
   {
     MutexLock lock(readers_mutex_);

@@ -9,6 +9,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "server/store/statistics.h"
 #include "server/store_sqlite/connection.h"
 #include "server/store_sqlite/lock_file.h"
 #include "watchword/base/mutex.h"
@@ -32,6 +33,8 @@ class Database {
   std::invoke_result_t<Work, Connection&> Write(const Work& work) {
     return Run(work, &Database::RunWrite);
   }
+
+  const StoreStatistics& statistics() const { return statistics_; }
 
   // Runs `work` on a connection that cannot write.
   template <typename Work>
@@ -64,6 +67,7 @@ class Database {
   absl::Status RunWrite(WorkRef work);
   absl::Status RunRead(WorkRef work);
 
+  StoreStatistics statistics_;
   const LockFile lock_;  // released last
 
   Mutex readers_mutex_;

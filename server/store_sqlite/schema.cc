@@ -89,6 +89,19 @@ CREATE TABLE secrets (
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+constexpr char kLoginAttempts[] = R"sql(
+CREATE TABLE login_attempts (
+  digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
+  failures INTEGER NOT NULL,
+  refused INTEGER NOT NULL,
+  failed_at INTEGER NOT NULL,
+  blocked_until INTEGER NOT NULL,
+  known_until INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX login_attempts_by_expiry ON login_attempts (expires_at);
+)sql";
+
 // When a key came into its state.
 constexpr char kKeyStates[] = R"sql(
 ALTER TABLE signing_keys ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;
@@ -96,7 +109,7 @@ UPDATE signing_keys SET changed_at = created_at;
 )sql";
 
 // Migration i brings schema i to schema i + 1. Once released, a migration is never changed: add another.
-constexpr std::array<const char*, 2> kMigrations = {kFirstSchema, kKeyStates};
+constexpr std::array<const char*, 3> kMigrations = {kFirstSchema, kLoginAttempts, kKeyStates};
 constexpr int64_t kSchemaVersion = kMigrations.size();
 
 uint32_t BigEndian32(absl::string_view bytes) {

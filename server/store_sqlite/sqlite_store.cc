@@ -5,6 +5,7 @@
 
 #include "server/store_sqlite/database.h"
 #include "server/store_sqlite/key_store.h"
+#include "server/store_sqlite/login_attempts.h"
 #include "server/store_sqlite/revocation_log.h"
 #include "server/store_sqlite/session_store.h"
 #include "server/store_sqlite/user_store.h"
@@ -22,6 +23,9 @@ class SqliteStore final : public Store {
   SessionStore& sessions() override { return sessions_; }
   RevocationLog& revocations() override { return revocations_; }
   KeyStore& keys() override { return keys_; }
+  LoginAttempts& login_attempts() override { return login_attempts_; }
+
+  const StoreStatistics* statistics() const override { return &database_->statistics(); }
 
   // Begins a write transaction and ends it, without writing.
   absl::Status Ping() override {
@@ -34,6 +38,7 @@ class SqliteStore final : public Store {
   SqliteSessionStore sessions_{*database_};
   SqliteRevocationLog revocations_;
   SqliteKeyStore keys_{*database_};
+  SqliteLoginAttempts login_attempts_{*database_};
 };
 
 }  // namespace

@@ -135,13 +135,29 @@ std::string KeyStatement(Sql sql) {
   }
 }
 
+std::string AttemptsStatement(Sql sql) {
+  switch (sql) {
+    case Sql::kFindAttempts:
+      return absl::StrCat("SELECT ", kAttemptsColumns, " FROM login_attempts WHERE digest = ?1");
+    case Sql::kPutAttempts:
+      return absl::StrCat("INSERT OR REPLACE INTO login_attempts (", kAttemptsColumns,
+                          ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+    case Sql::kDeleteExpiredAttempts:
+      return "DELETE FROM login_attempts WHERE digest IN (SELECT digest FROM login_attempts WHERE expires_at < ?1 "
+             "ORDER BY expires_at LIMIT ?2)";
+    default:
+      return "";
+  }
+}
+
 }  // namespace
 
 std::string TextOf(Sql sql) {
   if (sql <= Sql::kSetDisabled) return PrincipalStatement(sql);
   if (sql <= Sql::kDeleteExpiredSessions) return SessionStatement(sql);
   if (sql <= Sql::kMoveCompactedSeq) return RevocationStatement(sql);
-  return KeyStatement(sql);
+  if (sql <= Sql::kInsertSecret) return KeyStatement(sql);
+  return AttemptsStatement(sql);
 }
 
 }  // namespace watchword

@@ -46,6 +46,10 @@ enum class Sql {
   kReplaceSecret,
   kFindSecret,
   kInsertSecret,
+
+  kFindAttempts,
+  kPutAttempts,
+  kDeleteExpiredAttempts,
   kCount,  // not a statement
 };
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/domain/source_address.h"
 #include "server/service/errors.h"
 #include "server/transport/call_audit.h"
 #include "server/transport/convert.h"
@@ -17,6 +18,8 @@
 
 namespace watchword {
 namespace {
+
+constexpr absl::string_view kClientAddressScope = "watchword.client_address";
 
 template <typename Response>
 void FillCredential(IssuedCredential&& issued, Response& response) {
@@ -77,6 +80,12 @@ absl::Status NobodyAsks() {
                          "to have another credential judged, send your own as `authorization: Bearer …` metadata");
 }
 
+absl::Status NobodyVouches() {
+  return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenMissing,
+                         "to say for whom you log in with `client_address`, send your own credential as "
+                         "`authorization: Bearer …` metadata");
+}
+
 absl::Status NobodyChanges() {
   return ErrorWithReason(absl::StatusCode::kUnauthenticated, kTokenMissing,
                          "to change a password, send its user's credential as `authorization: Bearer …` metadata");
@@ -111,26 +120,56 @@ grpc::ServerUnaryReactor* AuthHandlers::Login(grpc::CallbackServerContext* conte
     return reactor;
   }
   CallAudit audit(tools_, *context, kAuditLogin, call.method());
-  login_.Run({.username = request->username(),
-              .password = PasswordOf(request->password()),
-              .kind = *kind,
-              .audiences = {request->audiences().begin(), request->audiences().end()},
-              .scopes = {request->scopes().begin(), request->scopes().end()},
-              .include_username = request->include_username(),
-              .certificate_sha256 = std::move(certificate_sha256),
-              .deadline = DeadlineOf(*context),
-              .is_cancelled = [context] { return context->IsCancelled(); }},
-             [call = std::move(call), audit = std::move(audit), request,
-              response](absl::StatusOr<IssuedCredential> issued) mutable {
-               const absl::Status status = issued.status();
-               // A name that was typed is written only if it is somebody's.
-               AuditTarget target;
-               if (issued.ok()) target = {issued->subject, request->username(), issued->session_id, ""};
-               if (issued.ok()) FillCredential(*std::move(issued), *response);
-               audit.Record(status, std::move(target));
-               call.Finish(status);
-             });
+  LoginCommand::Request login{.username = request->username(),
+                              .password = PasswordOf(request->password()),
+                              .kind = *kind,
+                              .audiences = {request->audiences().begin(), request->audiences().end()},
+                              .scopes = {request->scopes().begin(), request->scopes().end()},
+                              .include_username = request->include_username(),
+                              .certificate_sha256 = std::move(certificate_sha256),
+                              .deadline = DeadlineOf(*context),
+                              .source = SourceOfPeer(context->peer()),
+                              .is_cancelled = [context] { return context->IsCancelled(); }};
+  if (request->client_address().empty()) {
+    BeginLogin(std::move(call), std::move(audit), std::move(login), request, response);
+  } else {
+    BeginLoginForClient(*context, std::move(call), std::move(audit), std::move(login), request, response);
+  }
   return reactor;
+}
+
+void AuthHandlers::BeginLogin(UnaryCall call, CallAudit audit, LoginCommand::Request login,
+                              const v1::LoginRequest* request, v1::LoginResponse* response) {
+  login_.Run(std::move(login), [call = std::move(call), audit = std::move(audit), request,
+                                response](absl::StatusOr<IssuedCredential> issued) mutable {
+    const absl::Status status = issued.status();
+    // A name that was typed is written only if it is somebody's.
+    AuditTarget target;
+    if (issued.ok()) target = {issued->subject, request->username(), issued->session_id, ""};
+    if (issued.ok()) FillCredential(*std::move(issued), *response);
+    audit.Record(status, std::move(target));
+    call.Finish(status);
+  });
+}
+
+// What a caller says of somebody else's address is believed only of those who may say so: others could try passwords
+// from as many addresses as they like.
+void AuthHandlers::BeginLoginForClient(const grpc::CallbackServerContext& context, UnaryCall call, CallAudit audit,
+                                       LoginCommand::Request login, const v1::LoginRequest* request,
+                                       v1::LoginResponse* response) {
+  absl::StatusOr<std::string> source = SourceOfAddress(request->client_address());
+  if (!source.ok()) return call.Finish(InvalidField("client_address", source.status().message()));
+  login.source = *std::move(source);
+  const auto bearer = BearerOf(context);
+  if (!bearer.ok() || !bearer->has_value()) return call.Finish(bearer.ok() ? NobodyVouches() : bearer.status());
+  const absl::Time deadline = login.deadline;
+  validate_.RunForCaller({std::string(**bearer), CertificateOf(context)}, {std::string(kClientAddressScope)}, deadline,
+                         [this, call = std::move(call), audit = std::move(audit), login = std::move(login), request,
+                          response](const absl::StatusOr<Validation>& who) mutable {
+                           if (!who.ok()) return call.Finish(who.status());
+                           audit.SetClient(request->client_address());
+                           BeginLogin(std::move(call), std::move(audit), std::move(login), request, response);
+                         });
 }
 
 grpc::ServerUnaryReactor* AuthHandlers::Refresh(grpc::CallbackServerContext* context, const v1::RefreshRequest* request,
@@ -161,7 +200,7 @@ grpc::ServerUnaryReactor* AuthHandlers::Validate(grpc::CallbackServerContext* co
     if (!bearer.ok() || !bearer->has_value()) {
       call.Finish(bearer.ok() ? NobodyAsks() : bearer.status());
     } else {
-      validate_.RunFor(std::string(**bearer), CertificateOf(*context), request->credential(), deadline,
+      validate_.RunFor({std::string(**bearer), CertificateOf(*context)}, request->credential(), deadline,
                        AnswerWithValidation(std::move(call), response));
     }
   } else if (!bearer.ok()) {
@@ -191,7 +230,8 @@ grpc::ServerUnaryReactor* AuthHandlers::ChangePassword(grpc::CallbackServerConte
       {.bearer = std::string(**bearer),
        .current_password = PasswordOf(request->current_password()),
        .new_password = PasswordOf(request->new_password()),
-       .deadline = DeadlineOf(*context)},
+       .deadline = DeadlineOf(*context),
+       .source = SourceOfPeer(context->peer())},
       [call = std::move(call), audit = std::move(audit)](const absl::StatusOr<PrincipalRecord>& user) {
         audit.Record(user.status(),
                      user.ok() ? AuditTarget{.subject = user->id.ToString(), .username = user->name} : AuditTarget());

@@ -5,6 +5,7 @@
 #include "server/service/logout.h"
 #include "server/service/refresh.h"
 #include "server/service/validate.h"
+#include "server/transport/call_audit.h"
 #include "server/transport/rpc.h"
 #include "watchword/v1/auth.grpc.pb.h"
 
@@ -38,6 +39,11 @@ class AuthHandlers final : public v1::AuthService::CallbackService {
                                            v1::ChangePasswordResponse* response) override;
 
  private:
+  void BeginLogin(UnaryCall call, CallAudit audit, LoginCommand::Request login, const v1::LoginRequest* request,
+                  v1::LoginResponse* response);
+  void BeginLoginForClient(const grpc::CallbackServerContext& context, UnaryCall call, CallAudit audit,
+                           LoginCommand::Request login, const v1::LoginRequest* request, v1::LoginResponse* response);
+
   LoginCommand& login_;
   RefreshCommand& refresh_;
   ValidateQuery& validate_;

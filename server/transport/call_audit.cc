@@ -88,6 +88,11 @@ void CallAudit::Record(const absl::Status& status, AuditTarget target) const {
   event.cause = std::move(note.cause);
   if (!status.ok()) event.reason = ReasonOf(status).empty() ? "INTERNAL" : ReasonOf(status);
   log_->Record(event);
+  if (!note.locks_account) return;
+  event.type = kAuditAccountLocked;
+  event.reason = "";
+  event.cause = "";
+  log_->Record(event);
 }
 
 }  // namespace watchword

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -26,7 +27,11 @@ class CallAudit {
   // The event as far as it is known before the call: for use cases that record by themselves what they have done.
   const AuditEvent& event() const { return event_; }
 
-  // Writes the event. `target` is on whom; what the status knows of that is added.
+  // The address of whom the caller acts for.
+  void SetClient(std::string address) { event_.origin.client = std::move(address); }
+
+  // Writes the event, and after it that the account is locked if the status says so. `target` is on whom; what the
+  // status knows of that is added.
   void Record(const absl::Status& status, AuditTarget target = {}) const;
 
  private:

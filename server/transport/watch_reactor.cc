@@ -136,7 +136,7 @@ absl::Status WatchReactor::TakeHello() {
   hello_.set_epoch(hello.epoch());
   hello_.set_last_seq(hello.last_seq());
   phase_ = Phase::kKeys;
-  connection_ = environment_.verifiers.Connect(hello.instance());
+  connection_ = environment_.verifiers.Connect(hello.instance(), hello.verifier());
   tools_.log.Info("verifier connected",
                   {{"verifier", hello_.verifier()}, {"last_seq", absl::StrCat(hello_.last_seq())}});
   return absl::OkStatus();

@@ -16,6 +16,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/strings/numbers.h"
 #include "absl/time/clock.h"
+#include "measure.h"
 #include "watchword/base/mutex.h"
 #include "watchword/v1/auth.grpc.pb.h"
 
@@ -125,12 +126,6 @@ double Capacity(const Settings& settings) {
   return outcomes.done / absl::ToDoubleSeconds(absl::Now() - began);
 }
 
-double Quantile(std::vector<double>& values, double q) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[static_cast<size_t>(q * static_cast<double>(values.size() - 1))];
-}
-
 // Validates one credential after the other until told to stop; the p99 in milliseconds.
 double ValidateP99(const Settings& settings, const std::string& credential, const std::atomic<bool>& stop) {
   const auto stub =
@@ -195,16 +190,22 @@ int Run(const Settings& settings) {
     flood.WaitForAll();
   });
   const double goodput = outcomes.done / absl::ToDoubleSeconds(absl::Now() - began);
-  std::printf(
-      "capacity %.1f logins/s; %d logins at %.0f/s: %d done (%.1f/s, ratio %.2f), %zu refused, %d at the gate, %d "
-      "late, "
-      "%d other\n",
-      capacity, sent, rate, outcomes.done, goodput, goodput / capacity, outcomes.refused_ms.size(),
-      outcomes.at_the_gate, outcomes.late, outcomes.other);
-  std::printf("refusals: p50 %.1f ms, p99 %.1f ms, max %.1f ms; without a delay: %d\n",
-              Quantile(outcomes.refused_ms, 0.5), Quantile(outcomes.refused_ms, 0.99), Quantile(outcomes.refused_ms, 1),
-              outcomes.untold);
-  std::printf("Validate p99: idle %.2f ms, under the flood %.2f ms\n", idle, flooded);
+  Report("login_flood: logins sent", rate, "1/s");
+  Print({{"name", "login_flood: logins done"},
+         {"value", goodput},
+         {"unit", "1/s"},
+         {"reference", capacity},
+         {"ratio", goodput / capacity}});
+  Report("login_flood: refused by the server", static_cast<double>(outcomes.refused_ms.size()), "");
+  Report("login_flood: refused by the gate", outcomes.at_the_gate, "");
+  Report("login_flood: refused without a delay", outcomes.untold, "");
+  Report("login_flood: beyond the deadline", outcomes.late, "");
+  Report("login_flood: time of a refusal, p99", Quantile(outcomes.refused_ms, 0.99), "ms");
+  Print({{"name", "login_flood: Validate, p99"},
+         {"value", flooded},
+         {"unit", "ms"},
+         {"reference", idle},
+         {"ratio", flooded / idle}});
   return outcomes.other == 0 && outcomes.untold == 0 && outcomes.done > 0 && !outcomes.refused_ms.empty() &&
                  idle >= 0 && flooded >= 0
              ? 0

@@ -1,5 +1,5 @@
 // What many revocations in force cost a verifier: memory, the time to take them over from a snapshot as the trust feed
-// sends it, and the time of a look-up. Fails if the memory is above the promise, which is the same on every machine.
+// sends it, and the time of a look-up.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "measure.h"
 #include "watchword/base/clock.h"
 #include "watchword/base/log.h"
@@ -35,9 +36,6 @@ double ResidentMebibytes() {
   return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
 }
 
-// At most 64 MiB for a million, at most 512 MiB for ten.
-double AllowedMebibytes(int entries) { return entries <= 1'000'000 ? 64 : 512; }
-
 v1::WatchResponse MakePart(absl::Time now, bool last) {
   v1::WatchResponse response;
   v1::Snapshot& snapshot = *response.mutable_snapshot();
@@ -58,11 +56,6 @@ struct LookUp {
   double mean = 0, p99 = 0;  // nanoseconds
 };
 
-double P99(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() * 99 / 100];
-}
-
 LookUp MeasureLookUp(const RevocationSet& revocations, absl::Time now) {
   std::vector<VerifiedCredential> credentials;
   for (int i = 0; i < 1000; ++i) {
@@ -81,7 +74,7 @@ LookUp MeasureLookUp(const RevocationSet& revocations, absl::Time now) {
     look_up();
     nanoseconds.push_back(std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count());
   }
-  result.p99 = std::max(P99(std::move(nanoseconds)) - clock, 0.0);
+  result.p99 = std::max(Quantile(std::move(nanoseconds), 0.99) - clock, 0.0);
   if (revoked != 0) std::abort();
   return result;
 }
@@ -103,10 +96,12 @@ int Run(int entries) {
   }
   const double memory = ResidentMebibytes() - before;
   const LookUp look_up = MeasureLookUp(trust.revocations(), now);
-  std::printf("%d revocations: %.1f MiB   goal %.0f\n", entries, memory, AllowedMebibytes(entries));
-  std::printf("  snapshot taken over in %.2f s   goal 30 for 10,000,000\n", absl::ToDoubleSeconds(applying));
-  std::printf("  look-up: mean %.0f ns, p99 %.0f ns   goal 1,000\n", look_up.mean, look_up.p99);
-  return memory <= AllowedMebibytes(entries) ? 0 : 1;
+  const std::string name = absl::StrCat("revocations: ", entries, ", ");
+  Report(name + "memory", memory, "MiB");
+  Report(name + "snapshot taken over", absl::ToDoubleSeconds(applying), "s");
+  Report(name + "look-up, mean", look_up.mean, "ns");
+  Report(name + "look-up, p99", look_up.p99, "ns");
+  return 0;
 }
 
 // So that one measurement does not use memory that the one before has left.
@@ -123,7 +118,7 @@ int InProcessOfItsOwn(int entries) {
 }  // namespace watchword
 
 int main(int argc, char** argv) {
-  std::vector<int> sizes = {1'000'000, 10'000'000};
+  std::vector<int> sizes = {10'000, 1'000'000, 10'000'000};
   CLI::App app("Measures what revocations in force cost a verifier.");
   app.add_option("--entries", sizes, "How many, one measurement after the other")
       ->capture_default_str()

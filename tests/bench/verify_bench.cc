@@ -6,13 +6,16 @@
 #include <openssl/param_build.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "measure.h"
 #include "testing/test_signer.h"
@@ -122,25 +125,26 @@ class BareCheck {
   std::unique_ptr<EVP_MD_CTX, Free> context_{EVP_MD_CTX_new()};
 };
 
-void MeasureUncached(Algorithm algorithm, const Settings& settings) {
-  const TestSigner signer(algorithm);
-  const KeySet keys = signer.keys();
-  const TokenVerifier verifier = Verifier();
-  const absl::Time now = absl::Now();
-  const std::string token = MintToken(signer, GoodClaims(now));
-  const BareCheck bare(algorithm, signer.jwk(), token);
-  const auto measure = [&](const char* what, absl::FunctionRef<void()> check) {
-    const Comparison result = Compare(
-        check, [&] { bare.Run(); }, 500, settings.rounds);
-    std::printf("%-28s %-6s %8.1f us   bare check %8.1f us   ratio %.3f (%.3f to %.3f)   goal 1.05\n", what,
-                std::string(AlgorithmName(algorithm)).c_str(), result.ours.median / 1e3, result.reference.median / 1e3,
-                result.ratio.median, result.ratio.least, result.ratio.greatest);
-  };
-  measure("uncached, token alone", [&] { Must(verifier.Verify(token, keys, now).ok(), "the check"); });
+// Nanoseconds for each of `calls` calls of what `make_work(t)` gives, on each of `threads` threads at once.
+double OnThreads(int threads, int calls, absl::FunctionRef<std::function<void()>(int)> make_work) {
+  std::vector<std::function<void()>> work;
+  for (int t = 0; t < threads; ++t) work.push_back(make_work(t));
+  std::vector<std::thread> running;
+  const absl::Time begin = absl::Now();
+  for (const auto& each : work) {
+    running.emplace_back([&each, calls] {
+      for (int i = 0; i < calls; ++i) each();
+    });
+  }
+  for (std::thread& thread : running) thread.join();
+  return absl::ToDoubleNanoseconds(absl::Now() - begin) / calls;
+}
 
-  // As a gate does it, with tokens that have left the cache again before they come back.
+// As a gate meets them: 2,000 tokens, each of which has left the cache again before it comes back.
+void MeasureUncached(Algorithm algorithm, int threads, const Settings& settings) {
+  const TestSigner signer(algorithm);
   TrustState trust(SystemClock());
-  trust.SetKeys(keys);
+  trust.SetKeys(signer.keys());
   CredentialChecker checker(Verifier(), trust, trust.credential_clock(), /*cache_capacity=*/1);
   std::vector<std::string> tokens;
   for (int i = 0; i < 2000; ++i) {
@@ -148,31 +152,47 @@ void MeasureUncached(Algorithm algorithm, const Settings& settings) {
     claims.token_id = std::to_string(i);
     tokens.push_back(MintToken(signer, claims));
   }
-  size_t next = 0;
-  measure("uncached, whole check", [&] { Must(checker.Check(tokens[next++ % tokens.size()]).ok(), "the check"); });
+  std::atomic<size_t> next{0};  // goes on from round to round, so that none comes again soon
+  const auto ours = [&](int) -> std::function<void()> {
+    return [&] { Must(checker.Check(tokens[next++ % tokens.size()]).ok(), "the check"); };
+  };
+  const auto bare = [&](int) -> std::function<void()> {
+    return [check = std::make_shared<BareCheck>(algorithm, signer.jwk(), tokens[0])] { check->Run(); };
+  };
+  Report(absl::StrCat("verify_uncached: ", AlgorithmName(algorithm), ", threads: ", threads),
+         Compare([&] { return OnThreads(threads, 500, ours); }, [&] { return OnThreads(threads, 500, bare); },
+                 settings.rounds),
+         "us", 1e-3);
   Must(checker.cache_hits() == 0, "missing the cache");
 }
 
-// Checks per second of `threads` threads that check credentials of their own.
-double CachedThroughput(CredentialChecker& checker, const std::vector<std::string>& tokens, int threads) {
-  constexpr int kCalls = 400'000;
-  std::vector<std::thread> running;
-  const absl::Time begin = absl::Now();
-  for (int t = 0; t < threads; ++t) {
-    running.emplace_back([&, t] {
-      const size_t half = tokens.size() / 2;
-      for (int i = 0; i < kCalls; ++i) {
-        const std::string& token = tokens[static_cast<size_t>(t) * half + static_cast<size_t>(i) % half];
-        Must(checker.Check(token).ok(), "the cached check");
-      }
-    });
+// 1,000 credentials in turn, all of them known, with revocations in force; beside OpenSSL's check of one of them.
+void MeasureCached(Algorithm algorithm, int threads, const TrustState& trust, const TestSigner& signer,
+                   const Settings& settings) {
+  CredentialChecker checker(Verifier(), trust, trust.credential_clock());
+  std::vector<std::string> tokens;
+  for (int i = 0; i < 1000; ++i) {
+    Claims claims = GoodClaims(absl::Now());
+    claims.session_id = Uuid::NewV7(absl::Now(), SystemRandom()).value().ToString();
+    tokens.push_back(MintToken(signer, claims));
+    Must(checker.Check(tokens.back()).ok(), "the first check");
   }
-  for (std::thread& thread : running) thread.join();
-  return threads * kCalls / absl::ToDoubleSeconds(absl::Now() - begin);
+  const auto ours = [&](int thread) -> std::function<void()> {
+    return [&, next = tokens.size() / 2 * static_cast<size_t>(thread)]() mutable {
+      Must(checker.Check(tokens[next++ % tokens.size()]).ok(), "the cached check");
+    };
+  };
+  const auto bare = [&](int) -> std::function<void()> {
+    return [check = std::make_shared<BareCheck>(algorithm, signer.jwk(), tokens[0])] { check->Run(); };
+  };
+  Report(absl::StrCat("verify_cached: ", AlgorithmName(algorithm), ", threads: ", threads),
+         Compare([&] { return OnThreads(threads, 200'000, ours); }, [&] { return OnThreads(threads, 500, bare); },
+                 settings.rounds),
+         "us", 1e-3);
 }
 
-void MeasureCached(const Settings& settings) {
-  const TestSigner signer(Algorithm::kEs256);
+void MeasureCached(Algorithm algorithm, const Settings& settings) {
+  const TestSigner signer(algorithm);
   TrustState trust(SystemClock());
   trust.SetKeys(signer.keys());
   const absl::Time now = absl::Now();
@@ -182,24 +202,7 @@ void MeasureCached(const Settings& settings) {
         {.target = Revocation::Session{Uuid::NewV7(now, SystemRandom()).value()}, .expires_at = now + absl::Hours(1)},
         now);
   }
-  CredentialChecker checker(Verifier(), trust, trust.credential_clock());
-  std::vector<std::string> tokens;
-  for (int i = 0; i < 1000; ++i) {
-    Claims claims = GoodClaims(now);
-    claims.session_id = Uuid::NewV7(now, SystemRandom()).value().ToString();
-    tokens.push_back(MintToken(signer, claims));
-    Must(checker.Check(tokens.back()).ok(), "the first check");
-  }
-  std::vector<double> one, ratio;
-  for (int i = 0; i < settings.rounds; ++i) {
-    one.push_back(CachedThroughput(checker, tokens, 1));
-    ratio.push_back(CachedThroughput(checker, tokens, 2) / one.back());
-  }
-  const Spread speed = SpreadOf(one), threads = SpreadOf(ratio);
-  std::printf("cached, %d revocations, 1,000 credentials in turn: %.3f us (%.3f to %.3f)   goal 1\n",
-              settings.revocations, 1e6 / speed.median, 1e6 / speed.greatest, 1e6 / speed.least);
-  std::printf("cached, 2 threads / 1 thread: %.2f (%.2f to %.2f)   goal 1.8\n", threads.median, threads.least,
-              threads.greatest);
+  for (const int threads : {1, 2}) MeasureCached(algorithm, threads, trust, signer, settings);
 }
 
 }  // namespace
@@ -210,10 +213,13 @@ int main(int argc, char** argv) {
   CLI::App app("Measures what it takes to check a credential.");
   app.add_option("--revocations", settings.revocations, "How many are in force")->capture_default_str();
   app.add_option("--rounds", settings.rounds, "How often each thing is measured")->capture_default_str();
+  std::string what;
+  app.add_option("what", what, "cached, uncached, or nothing for both")->check(CLI::IsMember({"cached", "uncached"}));
   CLI11_PARSE(app, argc, argv);
-  watchword::MeasureCached(settings);
   for (const auto algorithm :
        {watchword::Algorithm::kEs256, watchword::Algorithm::kEdDsa, watchword::Algorithm::kRs256}) {
-    watchword::MeasureUncached(algorithm, settings);
+    if (what != "uncached") watchword::MeasureCached(algorithm, settings);
+    if (what == "cached") continue;
+    for (const int threads : {1, 2}) watchword::MeasureUncached(algorithm, threads, settings);
   }
 }

@@ -14,7 +14,7 @@ import urllib.request
 import yaml
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
-from harness import ADMIN, AUTH, ROOT, Case, Server
+from harness import ADMIN, AUTH, ROOT, Case, Orders, Server, until
 
 TOOLS = pathlib.Path(os.environ.get("TOOLS_DIR", ROOT / "build/tools/bin"))
 RULES = yaml.safe_load((ROOT / "deploy/kubernetes/components/prometheus/alerts.yaml").read_text())["spec"]
@@ -22,6 +22,8 @@ ALERTS = [rule for group in RULES["groups"] for rule in group["rules"]]
 DASHBOARD = json.loads((ROOT / "deploy/grafana/watchword.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 QUERIES = [target["expr"] for panel in PANELS for target in panel["targets"]]
+# Served with the MySQL store only; tests/e2e/rolling_restart_test.py sees them there.
+OF_MYSQL = {"watchword_store_pool_connections", "watchword_store_pool_waiting"}
 NAME = re.compile(r"\b(?:watchword|process)_\w+")
 LABELS = re.compile(r"\{([^{}]*)\}")
 
@@ -45,8 +47,13 @@ class Metrics(Case):
         server.validate(server.login()["credential"])
         server.grpc.call(AUTH + "Login", username="nobody", password="wrong-but-long-enough")
         server.grpc.call(ADMIN + "ListUsers", bearer=server.login()["credential"])
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.ops_port}/metrics") as answer:
-            cls.text = answer.read().decode()
+        cls.start_shared(Orders, server.address, server.service_account())
+
+        def shows_the_verifier():
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.ops_port}/metrics") as answer:
+                cls.text = answer.read().decode()
+            return 'watchword_feed_verifier_lag_entries{verifier="orders"} 0' in cls.text
+        until(shows_the_verifier)
         cls.served = {line.split("{")[0].split(" ")[0] for line in cls.text.splitlines() if not line.startswith("#")}
 
     def test_names_and_help_follow_the_conventions(self):
@@ -55,7 +62,13 @@ class Metrics(Case):
     def test_every_metric_that_is_asked_for_exists(self):
         asked = {name for query in QUERIES + [alert["expr"] for alert in ALERTS] for name in NAME.findall(query)}
         self.assertLess({"watchword_rpcs_total", "watchword_gate_staleness_seconds"}, asked)
-        self.assertEqual(asked - self.served - gate_metrics(), set())
+        self.assertEqual(asked - self.served - gate_metrics() - OF_MYSQL, set())
+
+    def test_what_runs_and_how_long_it_takes_is_told(self):
+        self.assertRegex(self.text, r'watchword_build_info\{commit="[^"]*",version="\d+\.\d+\.\d+"\} 1\n')
+        for histogram in ('hash_duration_seconds_count', 'store_duration_seconds_count{operation="read"}',
+                          'store_duration_seconds_count{operation="write"}'):
+            self.assertGreater(int(self.text.split(f"watchword_{histogram} ")[1].split("\n")[0]), 0, histogram)
 
     def test_every_metric_is_on_the_dashboard(self):
         shown = {name for query in QUERIES for name in NAME.findall(query)}

@@ -80,14 +80,14 @@ def free_port():
 class Process:
     """A server. Its standard output is read as it comes, so that tests can wait for a line of it."""
 
-    def __init__(self, *command, **environment):
+    def __init__(self, *command, stdin=subprocess.DEVNULL, **environment):
         self.command = [str(part) for part in command]
         self.lines = []
         self._changed = threading.Condition()
         self._ended = False
         self._stderr = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=self._stderr, text=True, env=clean_environment(**environment))
+        self.process = subprocess.Popen(self.command, stdin=stdin, stdout=subprocess.PIPE, stderr=self._stderr,
+                                        text=True, env=clean_environment(**environment))
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -203,12 +203,14 @@ class Server(Process):
 
     ISSUER = "https://watchword.test"
     CHEAP_HASHES = ("--hash-memory", "8MiB", "--hash-passes", "1")
+    ALL_FROM_ONE_ADDRESS = ("--source-free-failures", "0")
 
     def __init__(self, folder, *flags, port=0, grpcurl_flags=(), admin_password=None):
         self.data = pathlib.Path(folder) / "data"
         super().__init__(BIN / "watchwordd", "--data-dir", self.data, "--issuer", self.ISSUER, "--listen",
                          f"127.0.0.1:{port}", "--ops-listen", "127.0.0.1:0", "--bootstrap-admin", "admin",
-                         *self.CHEAP_HASHES, *flags)
+                         *self.CHEAP_HASHES,
+                         *(() if "--source-free-failures" in flags else self.ALL_FROM_ONE_ADDRESS), *flags)
         try:
             self.wait_for_message("operations port listening")
             self.wait_for_message("ready")

@@ -115,6 +115,8 @@ class Manual(unittest.TestCase):
                               capture_output=True, text=True)
         commit = rf" \({head.stdout.strip()}(-dirty)?\)" if head.returncode == 0 else ""  # not a clone
         self.assertRegex(watchword("--version"), rf"^watchword \d+\.\d+\.\d+{commit}\n$")
+        server = subprocess.run([BIN / "watchwordd", "--version"], capture_output=True, text=True, env=clean_environment())
+        self.assertRegex(server.stdout, rf"^watchwordd \d+\.\d+\.\d+{commit}\n$")
 
 
 class ExecCredential(Case):

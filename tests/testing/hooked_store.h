@@ -20,6 +20,7 @@ class HookedStore final : public Store, public UserStore {
   SessionStore& sessions() override { return store_.sessions(); }
   RevocationLog& revocations() override { return store_.revocations(); }
   KeyStore& keys() override { return store_.keys(); }
+  LoginAttempts& login_attempts() override { return store_.login_attempts(); }
   absl::Status Ping() override { return store_.Ping(); }
 
   absl::StatusOr<PrincipalRecord> FindByName(absl::string_view name) override {

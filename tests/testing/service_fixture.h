@@ -16,6 +16,7 @@
 #include "server/service/feed.h"
 #include "server/service/key_rotation.h"
 #include "server/service/login.h"
+#include "server/service/login_throttle.h"
 #include "server/service/logout.h"
 #include "server/service/refresh.h"
 #include "server/service/session_cache.h"
@@ -79,6 +80,7 @@ class ServiceTest : public testing::Test {
     keys_ = *KeyRing::Open(store_->keys(), {.key_file = folder_.path() + "/key"}, clock_, SystemRandom());
     feed_ = std::make_unique<Feed>(store_->revocations(), trust_, clock_, SystemRandom(), log_);
     EXPECT_THAT(feed_->Start(), IsOk());
+    throttle_.emplace(store_->login_attempts(), keys_->session_binding_key(), settings_.throttle_limits, clock_, log_);
     verifiers_.emplace(*feed_, clock_, settings_.access_token_ttl);
     environment_.emplace(EnvironmentWith(hasher_, hash_executor_));
     rotation_.emplace(*environment_, *keys_, audit_, KeySchedule());
@@ -107,6 +109,7 @@ class ServiceTest : public testing::Test {
             .hash_executor = hash_executor,
             .hasher = hasher,
             .keys = *keys_,
+            .throttle = *throttle_,
             .trust = trust_,
             .feed = *feed_,
             .verifiers = *verifiers_,
@@ -192,6 +195,7 @@ class ServiceTest : public testing::Test {
   std::unique_ptr<Store> store_;
   std::unique_ptr<KeyRing> keys_;
   std::unique_ptr<Feed> feed_;
+  std::optional<LoginThrottle> throttle_;
   std::optional<Verifiers> verifiers_;
   std::optional<Environment> environment_;
   std::optional<KeyRotation> rotation_;  // not started: it steps when told to

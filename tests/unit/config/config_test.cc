@@ -368,7 +368,8 @@ TEST_F(ConfigTest, HelpAndVersionNeedNothingElse) {
   EXPECT_THAT(*help->print, HasSubstr("--access-token-ttl"));
   const auto version = ParseConfig({"--version"}, {});
   ASSERT_THAT(version, IsOk());
-  EXPECT_THAT(version->print.value_or(""), testing::MatchesRegex("watchwordd [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+  EXPECT_THAT(version->print.value_or(""),
+              testing::MatchesRegex("watchwordd [0-9]+\\.[0-9]+\\.[0-9]+( \\([0-9a-f]+(-dirty)?\\))?\n"));
 }
 
 TEST_F(ConfigTest, PrintedConfigReadsBackToTheSame) {

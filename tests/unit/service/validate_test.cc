@@ -15,8 +15,9 @@ using testing::IsEmpty;
 class ValidateTest : public ServiceTest {
  protected:
   absl::StatusOr<Validation> ValidateFor(const std::string& caller, const std::string& credential) {
-    return Await<Validation>(
-        [&](Done<Validation> done) { validate_->RunFor(caller, "", credential, kNoDeadline, std::move(done)); });
+    return Await<Validation>([&](Done<Validation> done) {
+      validate_->RunFor({caller, ""}, credential, kNoDeadline, std::move(done));
+    });
   }
 };
 

@@ -224,6 +224,7 @@ TEST_F(VerifiersTest, LogoutOfWhatIsEndedAlreadyWaitsToo) {
                              .hash_executor = hash_executor_,
                              .hasher = hasher_,
                              .keys = *keys_,
+                             .throttle = *throttle_,
                              .trust = trust_,
                              .feed = behind,
                              .verifiers = verifiers,
