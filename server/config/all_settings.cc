@@ -43,7 +43,7 @@ const std::vector<Setting>& AllSettings() {
        Kind::kText,
        "TIME",
        {"30m"},
-       "For at least how long a new one is public before it signs, so that whoever fetches the keys has it, 0s to "
+       "For at least how long a new one is public before it signs, so that whoever fetches the keys has it, 5s to "
        "168h"},
       {"key-acknowledgement-timeout",
        Kind::kText,

@@ -27,6 +27,8 @@ constexpr absl::Duration kMaxSessionLifetime = absl::Hours(24 * 366);
 constexpr int64_t kMaxThreads = 256;
 constexpr int64_t kMaxQueue = 100'000;
 constexpr int64_t kMostFreeFailures = 1'000'000;
+// A server that has just started reads the keys before it tells the others that it is there: seconds later both know.
+constexpr absl::Duration kLeastPublicationTime = absl::Seconds(5);
 constexpr int64_t kMaxRate = 1'000'000;
 constexpr uint64_t kLeastHashBudgetKib = 256 * 1024;
 constexpr uint32_t kMaxHashBudgetGib = 1024;
@@ -153,7 +155,7 @@ void CheckKeyTimes(Checker& check, Config& config) {
   } else if (config.key_rotation_period < absl::Seconds(1)) {
     check.FailAt("key-rotation-period", check.Text("key-rotation-period"), "must be 0s (never) or from 1s to 8760h");
   }
-  config.key_publication_time = check.Time("key-publication-time", absl::ZeroDuration(), absl::Hours(168));
+  config.key_publication_time = check.Time("key-publication-time", kLeastPublicationTime, absl::Hours(168));
   config.key_acknowledgement_timeout =
       check.Time("key-acknowledgement-timeout", absl::ZeroDuration(), absl::Hours(720));
   if (config.key_acknowledgement_timeout < config.key_publication_time) {

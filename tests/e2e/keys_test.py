@@ -12,7 +12,7 @@ import urllib.request
 from harness import (ADMIN, AUTH, Case, Command, INVALID_ARGUMENT, NOT_FOUND, OK, Orders, PERMISSION_DENIED, Process,
                      Server, UNAUTHENTICATED, remember, until)
 
-AT_ONCE = ("--key-publication-time", "0s")
+SOON = ("--key-publication-time", "5s")
 
 
 def key_of(credential):
@@ -54,7 +54,7 @@ class KeysCase(Case):
 
 
 class Rotation(KeysCase):
-    FLAGS = AT_ONCE
+    FLAGS = SOON
 
     def test_under_load_no_call_fails_at_a_verifier(self):
         orders = self.start_orders()
@@ -98,7 +98,7 @@ class Rotation(KeysCase):
 
     def test_keys_rotate_by_themselves(self):
         self.server.end()
-        server = self.start(Server, self.folder, *AT_ONCE, "--key-rotation-period", "2s",
+        server = self.start(Server, self.folder, *SOON, "--key-rotation-period", "2s",
                             admin_password=self.server.admin_password)
         first = key_of(server.login()["credential"])
         until(lambda: key_of(server.login()["credential"]) != first)
@@ -161,7 +161,7 @@ class Compromise(KeysCase):
 
 
 class TheCommand(KeysCase):
-    FLAGS = AT_ONCE
+    FLAGS = SOON
 
     def test_keys_are_listed_rotated_and_retired(self):
         command = Command(self.folder, self.server.address)

@@ -192,7 +192,7 @@ TEST_F(ConfigTest, TimesHaveBounds) {
                         Case{"refresh-grace", absl::ZeroDuration(), absl::Seconds(60)},
                         Case{"drain-delay", absl::ZeroDuration(), absl::Minutes(5)},
                         Case{"drain-timeout", absl::ZeroDuration(), absl::Minutes(10)},
-                        Case{"key-publication-time", absl::ZeroDuration(), absl::Hours(24)},
+                        Case{"key-publication-time", absl::Seconds(5), absl::Hours(24)},
                         Case{"max-connection-age", absl::ZeroDuration(), absl::Hours(24)}}) {
     const auto error = [&](const std::string& text) { return ErrorOf({"--" + c.name, text}); };
     EXPECT_EQ(error(absl::FormatDuration(c.least)), "") << c.name;
