@@ -26,6 +26,7 @@
 #include "server/service/feed.h"
 #include "server/service/janitor.h"
 #include "server/service/key_ring.h"
+#include "server/service/key_rotation.h"
 #include "server/service/login.h"
 #include "server/service/login_throttle.h"
 #include "server/service/logout.h"
@@ -157,6 +158,7 @@ struct Application::Parts {
   std::optional<Verifiers> verifiers;
   std::unique_ptr<VerifierExchange> exchange;
   std::optional<Environment> environment;
+  std::optional<KeyRotation> rotation;
   std::optional<SessionCache> session_cache;
   std::optional<LoginCommand> login;
   std::optional<RefreshCommand> refresh;
@@ -201,6 +203,9 @@ absl::Status Application::Parts::OpenSecrets() {
       random);
   if (!ring.ok()) return ring.status();
   keys = *std::move(ring);
+  if (keys->sealed_anew() > 0) {
+    log.Info("sealed keys anew under the first key of the key file", {{"count", absl::StrCat(keys->sealed_anew())}});
+  }
 
   absl::StatusOr<PasswordHasher> made =
       PasswordHasher::Create({.memory_kib = config.hash_memory_kib, .passes = config.hash_passes}, random,
@@ -228,9 +233,6 @@ absl::Status Application::Parts::StartServices() {
                         .budget = size_t{config.hash_budget_kib} * 1024,
                         .max_wait = config.hash_max_wait,
                         .observe = [this](absl::Duration took) { hash_times.Record(took); }});
-  absl::StatusOr<KeySet> public_keys = KeySet::FromJwks(keys->public_jwks());
-  if (!public_keys.ok()) return public_keys.status();
-  trust.SetKeys(*std::move(public_keys));
   feed = std::make_unique<Feed>(store->revocations(), trust, clock, random, log);
   if (auto status = feed->Start(); !status.ok()) return status;
 
@@ -257,6 +259,11 @@ absl::Status Application::Parts::StartServices() {
                                   .random = random,
                                   .replica = *replica,
                                   .log = log});
+  rotation.emplace(*environment, *keys, *audit,
+                   KeySchedule{.rotation_period = config.key_rotation_period,
+                               .publication_time = config.key_publication_time,
+                               .acknowledgement_timeout = config.key_acknowledgement_timeout});
+  rotation->Start();
   session_cache.emplace(kSessionCacheCapacity, settings.session_idle_timeout);
   login.emplace(*environment);
   refresh.emplace(*environment);
@@ -278,7 +285,7 @@ absl::Status Application::Parts::StartServices() {
                              return caller.ok() ? RpcCaller{caller->subject(), caller->session_id()} : RpcCaller();
                            }};
   auth_handlers.emplace(*login, *refresh, *validate, *logout, *change_password, tools);
-  admin_handlers.emplace(*environment, *accounts, *sessions, tools);
+  admin_handlers.emplace(*environment, *accounts, *sessions, *rotation, tools);
   trust_handlers.emplace(*environment, tools);
   janitor.emplace(*environment, *session_cache);
   return absl::OkStatus();
@@ -406,6 +413,19 @@ void Application::Parts::AddMetrics() {
                      [this] { return static_cast<double>(audit->recorded()); });
   metrics.AddCounter("watchword_audit_events_lost_total", "Security events that could not be written",
                      [this] { return static_cast<double>(audit->lost()); });
+  metrics.AddGauge("watchword_signing_key_age_seconds", "How long the active signing key has been active",
+                   [this] { return absl::ToDoubleSeconds(clock.Now() - keys->active_record().changed_at); });
+  const auto add_keys = [this](const char* name, const char* help, SigningKeyState state) {
+    metrics.AddGauge(name, help, [this, state] {
+      const std::vector<SigningKeyRecord> records = keys->records();
+      return static_cast<double>(std::count_if(records.begin(), records.end(),
+                                               [state](const SigningKeyRecord& key) { return key.state == state; }));
+    });
+  };
+  add_keys("watchword_signing_keys_published", "Signing keys that are public and wait to become active",
+           SigningKeyState::kPublished);
+  add_keys("watchword_signing_keys_active", "Signing keys that sign: one", SigningKeyState::kActive);
+  add_keys("watchword_signing_keys_retired", "Signing keys whose tokens may still be alive", SigningKeyState::kRetired);
   metrics.AddGauge("watchword_revocations_in_force", "Revocations held in memory",
                    [this] { return static_cast<double>(trust.revocations().size()); });
 }

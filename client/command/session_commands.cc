@@ -37,7 +37,8 @@ nlohmann::ordered_json ToJson(const v1::SigningKey& key) {
   return {{"kid", key.kid()},
           {"algorithm", key.algorithm()},
           {"state", absl::AsciiStrToLower(absl::StripPrefix(state, "SIGNING_KEY_STATE_"))},
-          {"created_at", TimeText(key.created_at())}};
+          {"created_at", TimeText(key.created_at())},
+          {"changed_at", TimeText(key.changed_at())}};
 }
 
 // The canonical name of the stored login's user.
@@ -95,6 +96,40 @@ absl::StatusOr<ExitCode> ListKeys(Context& context) {
   return kExitDone;
 }
 
+struct RotateOptions {
+  bool now = false;
+};
+
+absl::StatusOr<ExitCode> RotateKey(Context& context, const RotateOptions& options) {
+  v1::RotateSigningKeyRequest request;
+  request.set_now(options.now);
+  const auto response = AdminCall(context, &Admin::RotateSigningKey, request);
+  if (!response.ok()) return response.status();
+  context.Print(ToJson(response->key()));
+  return kExitDone;
+}
+
+struct RetireOptions {
+  std::string key_id;
+  bool compromised = false;
+};
+
+absl::StatusOr<ExitCode> RetireKey(Context& context, const RetireOptions& options) {
+  if (!options.compromised) {
+    return absl::InvalidArgumentError(
+        "key retire ends every credential that the key has signed: say --compromised if that is wanted. Otherwise use "
+        "`watchword key rotate`");
+  }
+  v1::RetireSigningKeyRequest request;
+  request.set_kid(options.key_id);
+  request.set_compromised(true);
+  const auto response = AdminCall(context, &Admin::RetireSigningKey, request);
+  if (!response.ok()) return response.status();
+  context.Say(absl::StrCat("what ", options.key_id, " has signed is refused from now on; ",
+                           response->active_key().kid(), " signs"));
+  return kExitDone;
+}
+
 }  // namespace
 
 void AddSessionCommands(CLI::App& app, Action& chosen) {
@@ -112,6 +147,15 @@ void AddSessionCommands(CLI::App& app, Action& chosen) {
 
   CLI::App& keys = *app.add_subcommand("key", "Administer signing keys")->require_subcommand(1);
   OnParsed(keys.add_subcommand("list", "List the signing keys"), chosen, ListKeys);
+  auto rotate = std::make_shared<RotateOptions>();
+  command = keys.add_subcommand("rotate", "Publish a new signing key, which signs once all verifiers have it");
+  command->add_flag("--now", rotate->now, "Let it sign at once");
+  OnParsed(command, chosen, rotate, RotateKey);
+  auto retire = std::make_shared<RetireOptions>();
+  command = keys.add_subcommand("retire", "Refuse whatever a key has signed, everywhere");
+  command->add_option("KEY_ID", retire->key_id, "The key's id, as `key list` shows it")->required();
+  command->add_flag("--compromised", retire->compromised, "Others may have got at it");
+  OnParsed(command, chosen, retire, RetireKey);
 }
 
 }  // namespace watchword

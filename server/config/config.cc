@@ -27,6 +27,8 @@ constexpr absl::Duration kMaxSessionLifetime = absl::Hours(24 * 366);
 constexpr int64_t kMaxThreads = 256;
 constexpr int64_t kMaxQueue = 100'000;
 constexpr int64_t kMostFreeFailures = 1'000'000;
+// A server that has just started reads the keys before it tells the others that it is there: seconds later both know.
+constexpr absl::Duration kLeastPublicationTime = absl::Seconds(5);
 constexpr int64_t kMaxRate = 1'000'000;
 constexpr uint64_t kLeastHashBudgetKib = 256 * 1024;
 constexpr uint32_t kMaxHashBudgetGib = 1024;
@@ -146,6 +148,22 @@ void CheckTokens(Checker& check, Config& config) {
   }
 }
 
+void CheckKeyTimes(Checker& check, Config& config) {
+  config.key_rotation_period = check.Time("key-rotation-period", absl::ZeroDuration(), absl::Hours(8760));
+  if (config.key_rotation_period == absl::ZeroDuration()) {
+    config.key_rotation_period = absl::InfiniteDuration();
+  } else if (config.key_rotation_period < absl::Seconds(1)) {
+    check.FailAt("key-rotation-period", check.Text("key-rotation-period"), "must be 0s (never) or from 1s to 8760h");
+  }
+  config.key_publication_time = check.Time("key-publication-time", kLeastPublicationTime, absl::Hours(168));
+  config.key_acknowledgement_timeout =
+      check.Time("key-acknowledgement-timeout", absl::ZeroDuration(), absl::Hours(720));
+  if (config.key_acknowledgement_timeout < config.key_publication_time) {
+    check.FailAt("key-acknowledgement-timeout", check.Text("key-acknowledgement-timeout"),
+                 absl::StrCat("must not be less than --key-publication-time, ", check.Text("key-publication-time")));
+  }
+}
+
 void CheckTimes(Checker& check, Config& config) {
   config.access_token_ttl = check.Time("access-token-ttl", absl::Seconds(1), kMaxTokenTtl);
   config.session_lifetime = check.Time("session-lifetime", absl::Seconds(1), kMaxSessionLifetime);
@@ -251,9 +269,9 @@ void CheckResources(Checker& check, Config& config) {
                  absl::StrCat("must not be less than --hash-memory, ", check.Text("hash-memory")));
   }
   config.store_threads = check.Count("store-threads", kMaxThreads);
-  // One for each thread that uses the store: the executor's, and those that follow the log, tell the other servers, and
-  // keep house. So nobody waits for one.
-  if (config.mysql.has_value()) config.mysql->connections = config.store_threads + 3;
+  // One for each thread that uses the store: the executor's, and those that follow the log and the keys, tell the other
+  // servers, and keep house. So nobody waits for one.
+  if (config.mysql.has_value()) config.mysql->connections = config.store_threads + 4;
   config.store_queue = check.Count("store-queue", kMaxQueue);
   config.anonymous_rate = static_cast<int>(check.Number("anonymous-rate", 1, kMaxRate));
   config.anonymous_connection_rate = static_cast<int>(check.Number("anonymous-connection-rate", 1, kMaxRate));
@@ -276,6 +294,7 @@ absl::StatusOr<Config> CheckAll(SettingValues& values) {
   Config config;
   CheckPlaces(check, config);
   CheckTokens(check, config);
+  CheckKeyTimes(check, config);
   CheckTimes(check, config);
   CheckFirstAdministrator(check, config);
   CheckTls(check, config);

@@ -40,6 +40,9 @@ struct Config {
 
   std::string issuer;
   Algorithm signing_algorithm = Algorithm::kEs256;
+  absl::Duration key_rotation_period;  // absl::InfiniteDuration(): never
+  absl::Duration key_publication_time;
+  absl::Duration key_acknowledgement_timeout;  // at least key_publication_time
   absl::Duration access_token_ttl;
   absl::Duration session_idle_timeout;
   absl::Duration session_lifetime;

@@ -23,17 +23,18 @@ absl::StatusOr<IssuedCredential> IssueAccessToken(const Environment& environment
   }
   absl::StatusOr<Uuid> token_id = Uuid::NewV7(now, environment.random);
   if (!token_id.ok()) return token_id.status();
-  absl::StatusOr<std::string> token =
-      SignAccessToken(environment.keys.active_key(), {.issuer = environment.settings.issuer,
-                                                      .subject = principal.id.ToString(),
-                                                      .session_id = session.id.ToString(),
-                                                      .token_id = token_id->ToString(),
-                                                      .audiences = session.audiences,
-                                                      .scopes = session.scopes,
-                                                      .issued_at = issued_at,
-                                                      .expires_at = expires_at,
-                                                      .username = session.include_username ? principal.name : "",
-                                                      .certificate_sha256 = certificate_sha256});
+  const absl::StatusOr<SigningKey> key = environment.keys.active_key();
+  if (!key.ok()) return key.status();
+  absl::StatusOr<std::string> token = SignAccessToken(*key, {.issuer = environment.settings.issuer,
+                                                             .subject = principal.id.ToString(),
+                                                             .session_id = session.id.ToString(),
+                                                             .token_id = token_id->ToString(),
+                                                             .audiences = session.audiences,
+                                                             .scopes = session.scopes,
+                                                             .issued_at = issued_at,
+                                                             .expires_at = expires_at,
+                                                             .username = session.include_username ? principal.name : "",
+                                                             .certificate_sha256 = certificate_sha256});
   if (!token.ok()) return token.status();
   return IssuedCredential{
       .credential = *std::move(token),

@@ -31,7 +31,8 @@ inline constexpr absl::string_view kUserNotFound = "USER_NOT_FOUND";  // NOT_FOU
 // The account is not of the kind that the call is about. FAILED_PRECONDITION.
 inline constexpr absl::string_view kNotAUser = "NOT_A_USER";
 inline constexpr absl::string_view kNotAServiceAccount = "NOT_A_SERVICE_ACCOUNT";
-inline constexpr absl::string_view kSessionNotFound = "SESSION_NOT_FOUND";  // NOT_FOUND
+inline constexpr absl::string_view kSessionNotFound = "SESSION_NOT_FOUND";         // NOT_FOUND
+inline constexpr absl::string_view kSigningKeyNotFound = "SIGNING_KEY_NOT_FOUND";  // NOT_FOUND
 
 // INVALID_ARGUMENT about one field of the request, by its name in the proto.
 absl::Status InvalidField(absl::string_view field, absl::string_view description);

@@ -77,6 +77,20 @@ void Feed::Announce(const RevocationRecord& revocation) {
   wake_.NotifyOne();
 }
 
+void Feed::AnnounceKeys() {
+  {
+    MutexLock lock(mutex_);
+    poked_ = true;
+    keys_changed_ = true;
+  }
+  wake_.NotifyOne();
+}
+
+bool Feed::TakeKeysChanged() {
+  MutexLock lock(mutex_);
+  return std::exchange(keys_changed_, false);
+}
+
 bool Feed::Subscribe(Listener* listener) {
   MutexLock lock(listeners_mutex_);
   if (!ended_) listeners_.insert(listener);
@@ -210,6 +224,7 @@ void Feed::Run() {
   absl::Duration last_heartbeat = clock_.SinceBoot();
   bool failing = false;
   while (Pause()) {
+    if (TakeKeysChanged()) Tell(&Listener::OnNews);
     const absl::StatusOr<News> news = Follow();
     if (news.ok() == failing) {
       failing = !news.ok();

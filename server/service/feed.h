@@ -39,7 +39,7 @@ class Feed {
   class Listener {
    public:
     virtual ~Listener() = default;
-    // The log has grown.
+    // The log has grown, or the keys have changed.
     virtual void OnNews() = 0;
     // A second has passed and the log could be read during it.
     virtual void OnHeartbeat() = 0;
@@ -64,6 +64,8 @@ class Feed {
 
   // Says that the log has grown. For whoever has just revoked something.
   void Announce(const RevocationRecord& revocation);
+  // Says that the public keys have changed.
+  void AnnounceKeys();
 
   // Whether the feed is still running, so that `listener` will be told.
   [[nodiscard]] bool Subscribe(Listener* listener);
@@ -88,6 +90,7 @@ class Feed {
   void Tick();
   // Waits until poked, or for the interval. Whether to go on.
   bool Pause();
+  bool TakeKeysChanged();
   // Reads the log from its beginning: every revocation that is kept.
   absl::Status Load();
   // Reads what is new in the log.
@@ -111,6 +114,7 @@ class Feed {
   CondVar wake_;
   CondVar stopped_;
   bool poked_ ABSL_GUARDED_BY(mutex_) = false;
+  bool keys_changed_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   Position position_ ABSL_GUARDED_BY(mutex_);
   std::deque<RevocationRecord> recent_ ABSL_GUARDED_BY(mutex_);  // consecutive, up to position_.head_seq

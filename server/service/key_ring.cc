@@ -1,137 +1,126 @@
 #include "server/service/key_ring.h"
 
-#include <optional>
+#include <algorithm>
 
-#include "absl/strings/str_cat.h"
-#include "server/crypto/key_file.h"
-#include "server/crypto/seal.h"
+#include "server/service/errors.h"
+#include "watchword/base/reason.h"
 
 namespace watchword {
 namespace {
 
 constexpr absl::string_view kRefreshTokenKey = "refresh-token-key";
 constexpr absl::string_view kSessionBindingKey = "session-binding-key";
-constexpr size_t kSecretSize = 32;
 
-std::string KeyLabel(absl::string_view key_id) { return absl::StrCat("signing-key ", key_id); }
-
-std::optional<Algorithm> AlgorithmByName(absl::string_view name) {
-  for (const Algorithm each : {Algorithm::kEs256, Algorithm::kEdDsa, Algorithm::kRs256}) {
-    if (AlgorithmName(each) == name) return each;
-  }
-  return std::nullopt;
+template <typename Keys>
+auto FindActive(const Keys& keys) {
+  return std::find_if(keys.begin(), keys.end(),
+                      [](const auto& held) { return held.record.state == SigningKeyState::kActive; });
 }
 
-absl::Status WrongKeyFile(const std::string& path, absl::string_view what) {
-  return absl::FailedPreconditionError(
-      absl::StrCat("the key file ", path, " does not open the ", what,
-                   " in the store: put back the key file that this store was made with (--key-file)"));
-}
-
-absl::StatusOr<Secret> KeyEncryptionKey(const KeyRing::Options& options, bool store_is_new, RandomSource& random) {
-  const std::string& path = options.key_file;
-  absl::StatusOr<Secret> key = ReadKeyFile(path);
-  if (key.ok() || key.status().code() != absl::StatusCode::kNotFound) return key;
-  if (options.shared) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the key file ", path, " is missing: all servers of a shared store need the same one, so make it once, with ",
-        "`openssl rand 32 | basenc --base64url --wrap 0 | tr -d = >FILE && chmod 600 FILE`, and give it to each ",
-        "(--key-file)"));
-  }
-  if (store_is_new) return CreateKeyFile(path, random);
-  return absl::FailedPreconditionError(absl::StrCat(
-      "the key file ", path, " is missing, but the store holds keys sealed with it: put it back (--key-file)"));
-}
-
-// The secret of that name, made if there is none.
-absl::StatusOr<Secret> FindOrAddSecret(KeyStore& store, absl::string_view name, const Secret& key_encryption_key,
-                                       const std::string& key_file, RandomSource& random) {
-  absl::StatusOr<std::string> sealed = store.FindSecret(name);
-  if (sealed.status().code() == absl::StatusCode::kNotFound) {
-    std::string bytes(kSecretSize, '\0');
-    if (auto status = random.Fill(absl::MakeSpan(reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()));
-        !status.ok()) {
-      return status;
-    }
-    absl::StatusOr<std::string> made = Seal(key_encryption_key, name, Secret(std::move(bytes)), random);
-    if (!made.ok()) return made.status();
-    if (auto added = store.AddSecret(name, *made); !added.ok()) return added.status();
-    sealed = store.FindSecret(name);  // ours, or that of whoever was faster
-  }
-  if (!sealed.ok()) return sealed.status();
-  absl::StatusOr<Secret> secret = Unseal(key_encryption_key, name, *sealed);
-  if (!secret.ok()) return WrongKeyFile(key_file, name);
-  return secret;
-}
-
-absl::Status AddFirstKey(KeyStore& store, Algorithm algorithm, const Secret& key_encryption_key, absl::Time now,
-                         RandomSource& random) {
-  absl::StatusOr<SigningKey> key = SigningKey::Generate(algorithm);
-  if (!key.ok()) return key.status();
-  absl::StatusOr<Secret> serialized = key->Serialize();
-  if (!serialized.ok()) return serialized.status();
-  absl::StatusOr<std::string> sealed = Seal(key_encryption_key, KeyLabel(key->key_id()), *serialized, random);
-  if (!sealed.ok()) return sealed.status();
-  return store
-      .AddFirstKey({.key_id = key->key_id(),
-                    .algorithm = std::string(AlgorithmName(algorithm)),
-                    .state = SigningKeyState::kActive,
-                    .sealed_private_key = *std::move(sealed),
-                    .created_at = now})
-      .status();
-}
-
-absl::StatusOr<std::vector<SigningKey>> OpenKeys(const std::vector<SigningKeyRecord>& records,
-                                                 const Secret& key_encryption_key, const std::string& key_file) {
-  std::vector<SigningKey> keys;
-  for (const SigningKeyRecord& record : records) {
-    const std::optional<Algorithm> algorithm = AlgorithmByName(record.algorithm);
-    if (!algorithm.has_value()) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("signing key ", record.key_id, " has the unknown algorithm ", record.algorithm));
-    }
-    absl::StatusOr<Secret> opened = Unseal(key_encryption_key, KeyLabel(record.key_id), record.sealed_private_key);
-    if (!opened.ok()) return WrongKeyFile(key_file, "signing key");
-    absl::StatusOr<SigningKey> key = SigningKey::Deserialize(*algorithm, *opened);
-    if (!key.ok()) return key.status();
-    keys.push_back(*std::move(key));
-  }
-  return keys;
+template <typename Keys>
+auto FindById(const Keys& keys, absl::string_view key_id) {
+  return std::find_if(keys.begin(), keys.end(), [&](const auto& held) { return held.record.key_id == key_id; });
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<KeyRing>> KeyRing::Open(KeyStore& store, const Options& options, const Clock& clock,
                                                        RandomSource& random) {
-  absl::StatusOr<std::vector<SigningKeyRecord>> records = store.ListKeys();
-  if (!records.ok()) return records.status();
-  absl::StatusOr<Secret> key_encryption_key = KeyEncryptionKey(options, records->empty(), random);
-  if (!key_encryption_key.ok()) return key_encryption_key.status();
+  std::unique_ptr<KeyRing> ring(new KeyRing(store, options, clock, random));
+  if (auto status = ring->OpenSecrets(); !status.ok()) return status;
+  if (auto status = ring->Refresh(); !status.ok()) return status;
+  return ring;
+}
 
-  absl::StatusOr<Secret> refresh_token_key =
-      FindOrAddSecret(store, kRefreshTokenKey, *key_encryption_key, options.key_file, random);
-  if (!refresh_token_key.ok()) return refresh_token_key.status();
-  absl::StatusOr<Secret> session_binding_key =
-      FindOrAddSecret(store, kSessionBindingKey, *key_encryption_key, options.key_file, random);
-  if (!session_binding_key.ok()) return session_binding_key.status();
+absl::Status KeyRing::OpenSecrets() {
+  const absl::StatusOr<std::vector<SigningKeyRecord>> records = store_.ListKeys();
+  if (!records.ok()) return records.status();
+  if (auto status = vault_.CheckKeyFile(records->empty(), options_.shared); !status.ok()) return status;
+  for (const auto& [name, secret] :
+       {std::pair(kRefreshTokenKey, &refresh_token_key_), std::pair(kSessionBindingKey, &session_binding_key_)}) {
+    absl::StatusOr<Secret> opened = vault_.FindOrAddSecret(name);
+    if (!opened.ok()) return opened.status();
+    *secret = *std::move(opened);
+  }
   // The signing key comes last: a store that has one has all the rest, so a first start that was cut short is finished
   // by the next.
   if (records->empty()) {
-    if (auto status = AddFirstKey(store, options.algorithm, *key_encryption_key, clock.Now(), random); !status.ok()) {
-      return status;
-    }
-    records = store.ListKeys();
-    if (!records.ok()) return records.status();
+    const absl::StatusOr<SigningKeyRecord> key = MakeKey();
+    if (!key.ok()) return key.status();
+    if (auto status = store_.AddFirstKey(*key).status(); !status.ok()) return status;
   }
-  absl::StatusOr<std::vector<SigningKey>> keys = OpenKeys(*records, *key_encryption_key, options.key_file);
-  if (!keys.ok()) return keys.status();
-  return std::unique_ptr<KeyRing>(
-      new KeyRing(*std::move(keys), *std::move(refresh_token_key), *std::move(session_binding_key)));
+  const absl::StatusOr<int> sealed_anew = vault_.SealAnew({kRefreshTokenKey, kSessionBindingKey});
+  if (!sealed_anew.ok()) return sealed_anew.status();
+  sealed_anew_ = *sealed_anew;
+  return absl::OkStatus();
+}
+
+absl::Status KeyRing::Refresh() {
+  const uint64_t reading = ++readings_;
+  const absl::Duration read_at = clock_.SinceBoot();
+  absl::StatusOr<std::vector<SigningKeyRecord>> records = store_.ListKeys();
+  if (!records.ok()) return records.status();
+  const std::shared_ptr<const Keys> known = keys();
+  Keys opened;
+  absl::Status problem;
+  for (SigningKeyRecord& record : *records) {
+    const auto held = FindById(*known, record.key_id);
+    absl::StatusOr<SigningKey> key = held != known->end() ? held->key : vault_.OpenKey(record);
+    if (!key.ok()) {
+      problem = key.status();
+      continue;
+    }
+    record.sealed_private_key.clear();
+    opened.push_back({.record = std::move(record), .key = *std::move(key)});
+  }
+  if (FindActive(opened) != opened.end()) {
+    Take(std::move(opened), reading, read_at);
+  } else if (problem.ok()) {
+    problem = absl::DataLossError("the store has no active signing key: restore a backup");
+  }
+  return problem;
+}
+
+void KeyRing::Take(Keys keys, uint64_t reading, absl::Duration read_at) {
+  auto shared = std::make_shared<const Keys>(std::move(keys));
+  MutexLock lock(mutex_);
+  if (reading < taken_) return;
+  const bool same = std::equal(shared->begin(), shared->end(), keys_->begin(), keys_->end(),
+                               [](const Held& a, const Held& b) { return a.record.key_id == b.record.key_id; });
+  keys_.swap(shared);
+  taken_ = reading;
+  read_at_ = read_at;
+  if (!same) version_.fetch_add(1, std::memory_order_release);
+}
+
+std::shared_ptr<const KeyRing::Keys> KeyRing::keys() const {
+  MutexLock lock(mutex_);
+  return keys_;
+}
+
+absl::StatusOr<SigningKey> KeyRing::active_key() const {
+  MutexLock lock(mutex_);
+  if (options_.shared && clock_.SinceBoot() - read_at_ > kMaxAge) {
+    return ErrorWithReason(absl::StatusCode::kUnavailable, kStoreUnavailable,
+                           "the signing keys could not be read lately, so which one signs is not known");
+  }
+  return FindActive(*keys_)->key;
+}
+
+std::vector<SigningKeyRecord> KeyRing::records() const {
+  std::vector<SigningKeyRecord> records;
+  for (const Held& held : *keys()) records.push_back(held.record);
+  return records;
+}
+
+SigningKeyRecord KeyRing::active_record() const {
+  const std::shared_ptr<const Keys> held = keys();
+  return FindActive(*held)->record;
 }
 
 std::vector<Jwk> KeyRing::public_jwks() const {
   std::vector<Jwk> jwks;
-  for (const SigningKey& key : signing_keys_) jwks.push_back(key.public_jwk());
+  for (const Held& held : *keys()) jwks.push_back(held.key.public_jwk());
   return jwks;
 }
 

@@ -23,22 +23,24 @@ constexpr size_t kMaxReport = 1 << 20;
 
 }  // namespace
 
-std::string FormatVerifierReport(const std::vector<Verifiers::State>& states) {
-  std::string report;
-  for (const Verifiers::State& state : states) {
+std::string FormatVerifierReport(const VerifierReport& report) {
+  std::string text;
+  for (const std::string& key_id : report.held_keys) absl::StrAppend(&text, "key ", key_id, "\n");
+  for (const Verifiers::State& state : report.states) {
     std::string line = absl::StrCat(
         state.live ? "live " : "lost ", absl::BytesToHexString(state.instance), " ",
         state.live ? absl::StrCat(state.acknowledged_seq) : absl::StrCat(absl::ToInt64Seconds(state.lost_for)), "\n");
-    if (report.size() + line.size() > kMaxReport) break;
-    report += line;
+    if (text.size() + line.size() > kMaxReport) break;
+    text += line;
   }
-  return report;
+  return text;
 }
 
-std::vector<Verifiers::State> ParseVerifierReport(absl::string_view report) {
-  std::vector<Verifiers::State> states;
-  for (const absl::string_view line : absl::StrSplit(report, '\n', absl::SkipEmpty())) {
+VerifierReport ParseVerifierReport(absl::string_view text) {
+  VerifierReport report;
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
     const std::vector<absl::string_view> words = absl::StrSplit(line, ' ');
+    if (words.size() == 2 && words[0] == "key") report.held_keys.emplace_back(words[1]);
     uint64_t number = 0;
     if (words.size() != 3 || (words[0] != "live" && words[0] != "lost") || !absl::SimpleAtoi(words[2], &number))
       continue;
@@ -48,9 +50,9 @@ std::vector<Verifiers::State> ParseVerifierReport(absl::string_view report) {
     } else {
       state.lost_for = absl::Seconds(static_cast<int64_t>(number));
     }
-    states.push_back(std::move(state));
+    report.states.push_back(std::move(state));
   }
-  return states;
+  return report;
 }
 
 VerifierExchange::VerifierExchange(Replicas& replicas, const Uuid& self, Verifiers& verifiers, const Clock& clock,
@@ -100,7 +102,8 @@ absl::Status VerifierExchange::Report() {
   const uint64_t version = verifiers_.own_version();
   const absl::Duration now = clock_.SinceBoot();
   if (version == reported_version_ && now - reported_at_ < kAtLeastEvery) return absl::OkStatus();
-  absl::Status status = replicas_.Report(self_, FormatVerifierReport(verifiers_.OwnStates()));
+  absl::Status status = replicas_.Report(
+      self_, FormatVerifierReport({.states = verifiers_.OwnStates(), .held_keys = verifiers_.OwnHeldKeys()}));
   if (!status.ok()) return status;
   reported_version_ = version;
   reported_at_ = now;
@@ -115,8 +118,11 @@ absl::Status VerifierExchange::Ask() {
   if (!peers.ok()) return peers.status();
   asked_at_ = now;
   std::vector<Verifiers::State> others;
+  std::vector<std::vector<std::string>> held_keys;
   for (const Replicas::Peer& peer : *peers) {
-    for (Verifiers::State& state : ParseVerifierReport(peer.report)) {
+    VerifierReport report = ParseVerifierReport(peer.report);
+    if (peer.age <= kGoneAfter) held_keys.push_back(std::move(report.held_keys));
+    for (Verifiers::State& state : report.states) {
       if (state.live && peer.age > kGoneAfter) {
         state.live = false;
         state.lost_for = absl::ZeroDuration();
@@ -125,7 +131,7 @@ absl::Status VerifierExchange::Ask() {
       others.push_back(std::move(state));
     }
   }
-  verifiers_.SetOthers(round, others);
+  verifiers_.SetOthers(round, others, std::move(held_keys));
   return absl::OkStatus();
 }
 

@@ -50,9 +50,14 @@ class VerifierExchange {
   std::thread thread_;
 };
 
-// A report is text, a line for each verifier: "live INSTANCE SEQ" or "lost INSTANCE SECONDS", the instance in hex.
-// Lines that are not understood, as of a later release, are left out.
-std::string FormatVerifierReport(const std::vector<Verifiers::State>& states);
-std::vector<Verifiers::State> ParseVerifierReport(absl::string_view report);
+// A report is text: a line "key ID" for each key that all live verifiers of the server hold, then a line for each
+// verifier, "live INSTANCE SEQ" or "lost INSTANCE SECONDS", the instance in hex. Lines that are not understood, as of
+// a later release, are left out.
+struct VerifierReport {
+  std::vector<Verifiers::State> states;
+  std::vector<std::string> held_keys;
+};
+std::string FormatVerifierReport(const VerifierReport& report);
+VerifierReport ParseVerifierReport(absl::string_view text);
 
 }  // namespace watchword

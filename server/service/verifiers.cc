@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 
 namespace watchword {
@@ -36,6 +37,40 @@ void Verifiers::Acknowledge(Connection& connection, uint64_t seq) {
     if (waiting_.empty()) return;
   }
   AnswerDue();
+}
+
+void Verifiers::AcknowledgeKeys(Connection& connection, std::vector<std::string> key_ids) {
+  MutexLock lock(mutex_);
+  if (key_ids == connection.key_ids_) return;
+  connection.key_ids_ = std::move(key_ids);
+  ++own_version_;
+}
+
+void Verifiers::SetKeys(std::vector<std::string> key_ids) {
+  MutexLock lock(mutex_);
+  key_ids_ = std::move(key_ids);
+  ++own_version_;
+}
+
+std::vector<std::string> Verifiers::OwnHeldKeys() const {
+  MutexLock lock(mutex_);
+  std::vector<std::string> held;
+  for (const std::string& key_id : key_ids_) {
+    if (AllOwnHold(key_id)) held.push_back(key_id);
+  }
+  return held;
+}
+
+bool Verifiers::EverybodyHolds(const std::string& key_id) const {
+  MutexLock lock(mutex_);
+  if (shared_ && clock_.SinceBoot() - others_told_at_ > kMaxAge) return false;
+  return absl::c_linear_search(key_ids_, key_id) && AllOwnHold(key_id) &&
+         absl::c_all_of(held_elsewhere_, [&](const auto& held) { return absl::c_linear_search(held, key_id); });
+}
+
+bool Verifiers::AllOwnHold(const std::string& key_id) const {
+  return absl::c_all_of(live_,
+                        [&](const auto& verifier) { return absl::c_linear_search(verifier.second->key_ids_, key_id); });
 }
 
 void Verifiers::Disconnect(const std::shared_ptr<Connection>& connection) {
@@ -105,10 +140,13 @@ uint64_t Verifiers::BeginRound() {
   return ++begun_rounds_;
 }
 
-void Verifiers::SetOthers(uint64_t round, const std::vector<State>& others) {
+void Verifiers::SetOthers(uint64_t round, const std::vector<State>& others,
+                          std::vector<std::vector<std::string>> held_keys) {
   {
     MutexLock lock(mutex_);
     ended_round_ = round;
+    others_told_at_ = clock_.SinceBoot();
+    held_elsewhere_ = std::move(held_keys);
     live_elsewhere_.clear();
     lost_elsewhere_.clear();
     for (const State& state : others) {

@@ -47,7 +47,8 @@ class Verifiers final : public Feed::Listener {
     friend class Verifiers;
     Connection(std::string instance, std::string name) : instance_(std::move(instance)), name_(std::move(name)) {}
     const std::string instance_, name_;
-    uint64_t acknowledged_seq_ = 0;  // guarded by Verifiers::mutex_
+    uint64_t acknowledged_seq_ = 0;  // guarded by Verifiers::mutex_, as the next
+    std::vector<std::string> key_ids_;
   };
 
   // Borrows both, which must outlive this. Lost verifiers are remembered for `remember_lost`. `shared`: there may be
@@ -61,8 +62,18 @@ class Verifiers final : public Feed::Listener {
   std::shared_ptr<Connection> Connect(std::string instance, std::string name = {});
   // It has applied everything up to `seq`.
   void Acknowledge(Connection& connection, uint64_t seq);
+  // It holds the keys with these ids, and no others.
+  void AcknowledgeKeys(Connection& connection, std::vector<std::string> key_ids);
   // Its feed has ended. Idempotent.
   void Disconnect(const std::shared_ptr<Connection>& connection);
+
+  // The ids of the keys that this server has published.
+  void SetKeys(std::vector<std::string> key_ids);
+  // Those of them that all live verifiers of this server hold.
+  std::vector<std::string> OwnHeldKeys() const;
+  // Whether every server that is there has published a key and every live verifier holds it. False if that is not
+  // known, as when the others could not be asked lately.
+  bool EverybodyHolds(const std::string& key_id) const;
 
   // How far `seq` has come, with all servers.
   Tally TallyOf(uint64_t seq) const;
@@ -81,8 +92,9 @@ class Verifiers final : public Feed::Listener {
   bool WantsOthers() const;
   // Says that what the others know is going to be asked for; the number of this round, for SetOthers.
   uint64_t BeginRound();
-  // What the others know of their verifiers.
-  void SetOthers(uint64_t round, const std::vector<State>& others);
+  // What the others know of their verifiers, and the OwnHeldKeys of each that is there.
+  void SetOthers(uint64_t round, const std::vector<State>& others,
+                 std::vector<std::vector<std::string>> held_keys = {});
 
   // Calls `done` once: as soon as every live verifier has applied `seq`, at the latest at `deadline` or when the server
   // stops; at once if kMaxWaiting wait already. Perhaps before this returns, perhaps on the thread of somebody's
@@ -99,6 +111,8 @@ class Verifiers final : public Feed::Listener {
 
  private:
   static constexpr size_t kMaxLost = 10'000;
+  // For how long what others have told says something of now.
+  static constexpr absl::Duration kMaxAge = absl::Seconds(5);
 
   struct Waiting {
     uint64_t seq;
@@ -112,6 +126,7 @@ class Verifiers final : public Feed::Listener {
   uint64_t Least() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What the verifier has acknowledged, whichever server it told.
   uint64_t AcknowledgedBy(const Connection& connection) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool AllOwnHold(const std::string& key_id) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsLive(const std::string& instance) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetLost() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Answers whatever need not wait any longer.
@@ -129,6 +144,9 @@ class Verifiers final : public Feed::Listener {
   uint64_t own_version_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::flat_hash_map<std::string, uint64_t> live_elsewhere_ ABSL_GUARDED_BY(mutex_);  // acknowledged, by instance
   absl::flat_hash_set<std::string> lost_elsewhere_ ABSL_GUARDED_BY(mutex_);            // by instance
+  std::vector<std::string> key_ids_ ABSL_GUARDED_BY(mutex_);                           // published by this server
+  std::vector<std::vector<std::string>> held_elsewhere_ ABSL_GUARDED_BY(mutex_);       // by each other server
+  absl::Duration others_told_at_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   uint64_t begun_rounds_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t ended_round_ ABSL_GUARDED_BY(mutex_) = 0;
   std::list<Waiting> waiting_ ABSL_GUARDED_BY(mutex_);

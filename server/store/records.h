@@ -80,7 +80,12 @@ struct LoginAttemptsRecord {
   absl::Time expires_at = absl::UnixEpoch();     // it means nothing from then on
 };
 
-enum class SigningKeyState { kActive = 2 };
+// A key that is gone has no record.
+enum class SigningKeyState {
+  kPublished = 1,  // verifiers may hold it; signs nothing yet
+  kActive = 2,     // signs; there is always exactly one
+  kRetired = 3,    // verifies what it has signed
+};
 
 struct SigningKeyRecord {
   std::string key_id;
@@ -88,6 +93,7 @@ struct SigningKeyRecord {
   SigningKeyState state = SigningKeyState::kActive;
   std::string sealed_private_key;  // never in the clear
   absl::Time created_at;
+  absl::Time changed_at;  // when it came into its state
 };
 
 }  // namespace watchword

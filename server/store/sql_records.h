@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -24,7 +25,7 @@ inline constexpr char kSessionColumns[] =
     "s.id, s.principal, s.kind, s.token_digest, s.binding, s.generation, s.rotated_at, s.created_at, s.last_used_at, "
     "s.idle_expires_at, s.expires_at, s.audiences, s.scopes, s.include_username, s.revoked_at";
 inline constexpr char kRevocationColumns[] = "seq, kind, target, key_id, began_until, created_at, expires_at";
-inline constexpr char kKeyColumns[] = "key_id, algorithm, state, sealed_private_key, created_at";
+inline constexpr char kKeyColumns[] = "key_id, algorithm, state, sealed_private_key, created_at, changed_at";
 
 inline constexpr char kAttemptsColumns[] =
     "failures, refused, failed_at, blocked_until, known_until, expires_at, digest";
@@ -168,7 +169,8 @@ void BindKey(Query& row, const SigningKeyRecord& key) {
       .BindText(key.algorithm)
       .BindInt(static_cast<int64_t>(key.state))
       .BindBytes(key.sealed_private_key)
-      .BindTime(key.created_at);
+      .BindTime(key.created_at)
+      .BindTime(key.changed_at);
 }
 
 template <typename Query>
@@ -179,6 +181,7 @@ SigningKeyRecord ReadKey(Query& row) {
   key.state = static_cast<SigningKeyState>(row.Int());
   key.sealed_private_key = row.Bytes();
   key.created_at = row.Time();
+  key.changed_at = std::max(key.created_at, row.Time());  // the first schema's servers do not write it
   return key;
 }
 

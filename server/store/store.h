@@ -112,7 +112,7 @@ class SessionStore {
   virtual absl::StatusOr<size_t> DeleteExpired(absl::Time expired_before, size_t limit) = 0;
 };
 
-// The totally ordered, gap-free list of revocations. Entries are appended by UserStore and SessionStore, each in the
+// The totally ordered, gap-free list of revocations. Entries are appended by the other stores, each in the
 // transaction that makes it true; a reader that sees `seq` N has seen all below N.
 class RevocationLog {
  public:
@@ -165,6 +165,34 @@ class KeyStore {
 
   // Adds the first signing key. Whether it did: false if there was a key already.
   virtual absl::StatusOr<bool> AddFirstKey(const SigningKeyRecord& key) = 0;
+
+  // The life of a key. Each change has a condition and says whether it was made, so that of servers which do the same
+  // at the same time one does it. `active` is the id of the key that the caller takes for the active one.
+
+  // Adds `key` as published, if there is no published key and `active` is active.
+  virtual absl::StatusOr<bool> PublishKey(const SigningKeyRecord& key, absl::string_view active) = 0;
+
+  // Makes the published key active and `active` retired, at `now`, if they are what they are taken for.
+  virtual absl::StatusOr<bool> ActivateKey(absl::string_view key_id, absl::string_view active, absl::Time now) = 0;
+
+  // Deletes a key, if it is retired.
+  virtual absl::StatusOr<bool> DeleteRetiredKey(absl::string_view key_id) = 0;
+
+  struct RevokedKey {
+    RevocationRecord revocation;
+    bool replaced = false;  // it was the active one; `replacement` is active now
+  };
+  // Deletes a key and appends to the revocation log that all it has signed is revoked, in one transaction. If it is the
+  // active one, `replacement` is added as active, and a published key is deleted too: whoever got at one has both.
+  // NOT_FOUND.
+  virtual absl::StatusOr<RevokedKey> RevokeKey(absl::string_view key_id, const SigningKeyRecord& replacement,
+                                               absl::Time now, absl::Time revocation_expires_at) = 0;
+
+  // Replace what is sealed, if it still is `old_sealed`: for another key-encryption key. Whether it did.
+  virtual absl::StatusOr<bool> ReplaceSealedKey(absl::string_view key_id, absl::string_view old_sealed,
+                                                absl::string_view new_sealed) = 0;
+  virtual absl::StatusOr<bool> ReplaceSecret(absl::string_view name, absl::string_view old_sealed,
+                                             absl::string_view new_sealed) = 0;
 
   // A sealed secret of the server by its name, such as the key that refresh tokens are derived from. NOT_FOUND.
   virtual absl::StatusOr<std::string> FindSecret(absl::string_view name) = 0;

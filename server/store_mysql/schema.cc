@@ -120,6 +120,18 @@ CREATE TABLE IF NOT EXISTS login_attempts (
 ) ENGINE = InnoDB DEFAULT CHARACTER SET binary
 )sql";
 
+// When a key came into its state. MySQL has no ADD COLUMN IF NOT EXISTS.
+constexpr char kKeyStates[] = R"sql(
+SET @watchword_migration = IF(
+  EXISTS (SELECT 1 FROM information_schema.COLUMNS
+          WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'signing_keys' AND COLUMN_NAME = 'changed_at'),
+  'DO 0', 'ALTER TABLE signing_keys ADD COLUMN changed_at BIGINT NOT NULL DEFAULT 0');
+PREPARE watchword_migration FROM @watchword_migration;
+EXECUTE watchword_migration;
+DEALLOCATE PREPARE watchword_migration;
+UPDATE signing_keys SET changed_at = created_at WHERE changed_at = 0
+)sql";
+
 // Migration i brings schema i to schema i + 1. Statements are separated by a semicolon at the end of a line. MySQL
 // commits after each CREATE or ALTER, so a migration can be cut short: each statement must bear being run again. Once
 // released, a migration is never changed: add another.
@@ -128,7 +140,7 @@ struct Migration {
   // The oldest schema whose release still works on what this makes: a roll-out can be taken back that far.
   int64_t compatible_with;
 };
-constexpr std::array kMigrations = {Migration{kFirstSchema, 1}, Migration{kLoginAttempts, 1}};
+constexpr std::array kMigrations = {Migration{kFirstSchema, 1}, Migration{kLoginAttempts, 1}, Migration{kKeyStates, 1}};
 constexpr int64_t kSchemaVersion = kMigrations.size();
 
 constexpr char kCreateMigrations[] =

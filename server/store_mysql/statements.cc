@@ -121,7 +121,21 @@ std::string KeyStatement(Sql sql) {
     case Sql::kHasKey:
       return "SELECT 1 FROM signing_keys LIMIT 1";
     case Sql::kInsertKey:
-      return absl::StrCat("INSERT INTO signing_keys (", kKeyColumns, ") VALUES (?, ?, ?, ?, ?)");
+      return absl::StrCat("INSERT INTO signing_keys (", kKeyColumns, ") VALUES (?, ?, ?, ?, ?, ?)");
+    case Sql::kFindKeyState:
+      return "SELECT state FROM signing_keys WHERE key_id = ?";
+    case Sql::kHasKeyInState:
+      return "SELECT 1 FROM signing_keys WHERE state = ? LIMIT 1";
+    case Sql::kSetKeyState:
+      return "UPDATE signing_keys SET state = ?, changed_at = ? WHERE key_id = ?";
+    case Sql::kDeleteKey:
+      return "DELETE FROM signing_keys WHERE key_id = ?";
+    case Sql::kDeleteKeysInState:
+      return "DELETE FROM signing_keys WHERE state = ?";
+    case Sql::kReplaceSealedKey:
+      return "UPDATE signing_keys SET sealed_private_key = ? WHERE key_id = ? AND sealed_private_key = ?";
+    case Sql::kReplaceSecret:
+      return "UPDATE secrets SET sealed = ? WHERE name = ? AND sealed = ?";
     case Sql::kFindSecret:
       return "SELECT sealed FROM secrets WHERE name = ?";
     case Sql::kInsertSecret:

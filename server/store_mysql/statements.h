@@ -41,6 +41,13 @@ enum class Sql {
   kListKeys,
   kHasKey,
   kInsertKey,
+  kFindKeyState,
+  kHasKeyInState,
+  kSetKeyState,
+  kDeleteKey,
+  kDeleteKeysInState,
+  kReplaceSealedKey,
+  kReplaceSecret,
   kFindSecret,
   kInsertSecret,
 

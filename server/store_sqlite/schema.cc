@@ -102,8 +102,14 @@ CREATE TABLE login_attempts (
 CREATE INDEX login_attempts_by_expiry ON login_attempts (expires_at);
 )sql";
 
+// When a key came into its state.
+constexpr char kKeyStates[] = R"sql(
+ALTER TABLE signing_keys ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0;
+UPDATE signing_keys SET changed_at = created_at;
+)sql";
+
 // Migration i brings schema i to schema i + 1. Once released, a migration is never changed: add another.
-constexpr std::array kMigrations = {kFirstSchema, kLoginAttempts};
+constexpr std::array<const char*, 3> kMigrations = {kFirstSchema, kLoginAttempts, kKeyStates};
 constexpr int64_t kSchemaVersion = kMigrations.size();
 
 uint32_t BigEndian32(absl::string_view bytes) {

@@ -108,8 +108,24 @@ std::string KeyStatement(Sql sql) {
     case Sql::kListKeys:
       return absl::StrCat("SELECT ", kKeyColumns, " FROM signing_keys ORDER BY created_at DESC, key_id DESC");
     case Sql::kInsertFirstKey:
-      return "INSERT INTO signing_keys (key_id, algorithm, state, sealed_private_key, created_at) "
-             "SELECT ?1, ?2, ?3, ?4, ?5 WHERE NOT EXISTS (SELECT 1 FROM signing_keys)";
+      return absl::StrCat("INSERT INTO signing_keys (", kKeyColumns,
+                          ") SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE NOT EXISTS (SELECT 1 FROM signing_keys)");
+    case Sql::kInsertKey:
+      return absl::StrCat("INSERT INTO signing_keys (", kKeyColumns, ") VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+    case Sql::kFindKeyState:
+      return "SELECT state FROM signing_keys WHERE key_id = ?1";
+    case Sql::kHasKeyInState:
+      return "SELECT 1 FROM signing_keys WHERE state = ?1 LIMIT 1";
+    case Sql::kSetKeyState:
+      return "UPDATE signing_keys SET state = ?1, changed_at = ?2 WHERE key_id = ?3";
+    case Sql::kDeleteKey:
+      return "DELETE FROM signing_keys WHERE key_id = ?1";
+    case Sql::kDeleteKeysInState:
+      return "DELETE FROM signing_keys WHERE state = ?1";
+    case Sql::kReplaceSealedKey:
+      return "UPDATE signing_keys SET sealed_private_key = ?1 WHERE key_id = ?2 AND sealed_private_key = ?3";
+    case Sql::kReplaceSecret:
+      return "UPDATE secrets SET sealed = ?1 WHERE name = ?2 AND sealed = ?3";
     case Sql::kFindSecret:
       return "SELECT sealed FROM secrets WHERE name = ?1";
     case Sql::kInsertSecret:

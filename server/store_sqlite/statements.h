@@ -36,6 +36,14 @@ enum class Sql {
 
   kListKeys,
   kInsertFirstKey,
+  kInsertKey,
+  kFindKeyState,
+  kHasKeyInState,
+  kSetKeyState,
+  kDeleteKey,
+  kDeleteKeysInState,
+  kReplaceSealedKey,
+  kReplaceSecret,
   kFindSecret,
   kInsertSecret,
 

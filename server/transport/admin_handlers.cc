@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kDefaultPageSize = 100;
 constexpr int kMaxPageSize = 1000;
+constexpr size_t kMaxKeyId = 64;
 
 absl::StatusOr<size_t> PageSize(int requested) {
   if (requested < 0 || requested > kMaxPageSize) {
@@ -42,6 +43,14 @@ void Fill(const SessionRecord& record, v1::Session& session) {
   *session.mutable_expires_at() = ToProto(record.expires_at);
   SetAll(record.audiences, *session.mutable_audiences());
   SetAll(record.scopes, *session.mutable_scopes());
+}
+
+void Fill(const SigningKeyRecord& record, v1::SigningKey& key) {
+  key.set_kid(record.key_id);
+  key.set_algorithm(record.algorithm);
+  key.set_state(static_cast<v1::SigningKeyState>(record.state));  // the numbers are the same
+  *key.mutable_created_at() = ToProto(record.created_at);
+  *key.mutable_changed_at() = ToProto(record.changed_at);
 }
 
 AuditTarget TargetOf(const PrincipalRecord& principal) {
@@ -250,15 +259,52 @@ grpc::ServerUnaryReactor* AdminHandlers::ListSigningKeys(grpc::CallbackServerCon
       },
       [call = std::move(call), response](const absl::StatusOr<std::vector<SigningKeyRecord>>& keys) {
         if (keys.ok()) {
-          for (const SigningKeyRecord& each : *keys) {
-            v1::SigningKey& key = *response->add_keys();
-            key.set_kid(each.key_id);
-            key.set_algorithm(each.algorithm);
-            key.set_state(v1::SIGNING_KEY_STATE_ACTIVE);
-            *key.mutable_created_at() = ToProto(each.created_at);
-          }
+          for (const SigningKeyRecord& each : *keys) Fill(each, *response->add_keys());
         }
         call.Finish(keys.status());
+      });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AdminHandlers::RotateSigningKey(grpc::CallbackServerContext* context,
+                                                          const v1::RotateSigningKeyRequest* request,
+                                                          v1::RotateSigningKeyResponse* response) {
+  UnaryCall call(tools_, context, "/watchword.v1.AdminService/RotateSigningKey");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  const auto audit = CallAudit::OfAdministrator(tools_, *context, kAuditSigningKeyChanged, call.method());
+  OnExecutor<SigningKeyRecord>(
+      environment_.store_executor, DeadlineOf(*context),
+      [this, now = request->now(), by = audit.event()] { return keys_.Rotate(now, by); },
+      [call = std::move(call), audit, response](const absl::StatusOr<SigningKeyRecord>& key) {
+        if (!key.ok()) audit.Record(key.status());  // what was changed is recorded by whoever has changed it
+        if (key.ok()) Fill(*key, *response->mutable_key());
+        call.Finish(key.status());
+      });
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* AdminHandlers::RetireSigningKey(grpc::CallbackServerContext* context,
+                                                          const v1::RetireSigningKeyRequest* request,
+                                                          v1::RetireSigningKeyResponse* response) {
+  UnaryCall call(tools_, context, "/watchword.v1.AdminService/RetireSigningKey");
+  grpc::ServerUnaryReactor* reactor = call.reactor();
+  const absl::Status wrong =
+      request->kid().empty() || request->kid().size() > kMaxKeyId ? InvalidField("kid", "must be the id of a key")
+      : !request->compromised()
+          ? InvalidField("compromised", "must be true; a key that nobody has got at is retired by RotateSigningKey")
+          : absl::OkStatus();
+  if (!wrong.ok()) {
+    call.Finish(wrong);
+    return reactor;
+  }
+  const auto audit = CallAudit::OfAdministrator(tools_, *context, kAuditSigningKeyChanged, call.method());
+  OnExecutor<SigningKeyRecord>(
+      environment_.store_executor, DeadlineOf(*context),
+      [this, kid = request->kid(), by = audit.event()] { return keys_.Revoke(kid, by); },
+      [call = std::move(call), audit, response](const absl::StatusOr<SigningKeyRecord>& active) {
+        if (!active.ok()) audit.Record(active.status());
+        if (active.ok()) Fill(*active, *response->mutable_active_key());
+        call.Finish(active.status());
       });
   return reactor;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "server/service/accounts.h"
+#include "server/service/key_rotation.h"
 #include "server/service/sessions.h"
 #include "server/transport/rpc.h"
 #include "watchword/v1/admin.grpc.pb.h"
@@ -13,8 +14,9 @@ namespace watchword {
 class AdminHandlers final : public v1::AdminService::CallbackService {
  public:
   // Borrows all, which must outlive this.
-  AdminHandlers(const Environment& environment, Accounts& accounts, Sessions& sessions, RpcTools tools)
-      : environment_(environment), accounts_(accounts), sessions_(sessions), tools_(std::move(tools)) {}
+  AdminHandlers(const Environment& environment, Accounts& accounts, Sessions& sessions, KeyRotation& keys,
+                RpcTools tools)
+      : environment_(environment), accounts_(accounts), sessions_(sessions), keys_(keys), tools_(std::move(tools)) {}
 
   grpc::ServerUnaryReactor* CreateUser(grpc::CallbackServerContext* context, const v1::CreateUserRequest* request,
                                        v1::CreateUserResponse* response) override;
@@ -42,11 +44,18 @@ class AdminHandlers final : public v1::AdminService::CallbackService {
   grpc::ServerUnaryReactor* ListSigningKeys(grpc::CallbackServerContext* context,
                                             const v1::ListSigningKeysRequest* request,
                                             v1::ListSigningKeysResponse* response) override;
+  grpc::ServerUnaryReactor* RotateSigningKey(grpc::CallbackServerContext* context,
+                                             const v1::RotateSigningKeyRequest* request,
+                                             v1::RotateSigningKeyResponse* response) override;
+  grpc::ServerUnaryReactor* RetireSigningKey(grpc::CallbackServerContext* context,
+                                             const v1::RetireSigningKeyRequest* request,
+                                             v1::RetireSigningKeyResponse* response) override;
 
  private:
   const Environment environment_;
   Accounts& accounts_;
   Sessions& sessions_;
+  KeyRotation& keys_;
   const RpcTools tools_;
 };
 

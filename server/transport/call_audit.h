@@ -24,6 +24,9 @@ class CallAudit {
   static CallAudit OfAdministrator(const RpcTools& tools, const grpc::CallbackServerContext& context,
                                    absl::string_view type, absl::string_view method);
 
+  // The event as far as it is known before the call: for use cases that record by themselves what they have done.
+  const AuditEvent& event() const { return event_; }
+
   // The address of whom the caller acts for.
   void SetClient(std::string address) { event_.origin.client = std::move(address); }
 

@@ -17,6 +17,8 @@ constexpr size_t kEntriesInMessage = 1000;
 constexpr size_t kEpochSize = 16;
 constexpr size_t kInstanceSize = 16;
 constexpr int kMaxUses = 1000;
+constexpr int kMaxKeys = 100;
+constexpr size_t kMaxKeyId = 64;
 
 void Fill(const RevocationRecord& record, v1::Revocation& revocation) {
   revocation.set_seq(record.seq);
@@ -73,6 +75,7 @@ absl::Status WatchReactor::TakeRequest() {
       if (connection_ == nullptr) return InvalidField("hello", "must be sent first");
       if (phase_ != Phase::kFollowing) return absl::OkStatus();  // of what is being replaced by a snapshot
       if (seq > cursor_) return InvalidField("acknowledgement.seq", absl::StrCat(seq, " was not sent yet"));
+      if (auto status = TakeKeyIds(); !status.ok()) return status;
       environment_.verifiers.Acknowledge(*connection_, seq);
       return absl::OkStatus();
     }
@@ -82,6 +85,16 @@ absl::Status WatchReactor::TakeRequest() {
       break;
   }
   return InvalidField("message", "must be set");
+}
+
+absl::Status WatchReactor::TakeKeyIds() {
+  const auto& ids = request_.acknowledgement().key_ids();
+  if (ids.size() > kMaxKeys) return InvalidField("acknowledgement.key_ids", absl::StrCat("must be at most ", kMaxKeys));
+  for (const std::string& id : ids) {
+    if (id.size() > kMaxKeyId) return InvalidField("acknowledgement.key_ids", "must be ids of keys");
+  }
+  environment_.verifiers.AcknowledgeKeys(*connection_, {ids.begin(), ids.end()});
+  return absl::OkStatus();
 }
 
 absl::Status WatchReactor::TakeActivity() {
@@ -214,10 +227,8 @@ absl::AnyInvocable<void()> WatchReactor::Next() {
     case Phase::kAwaitingHello:
       return nullptr;
     case Phase::kKeys:
-      response_.Clear();
-      for (const Jwk& jwk : environment_.keys.public_jwks()) *response_.mutable_keys()->add_keys() = ToProto(jwk);
       phase_ = Phase::kChoosingStart;
-      return Write();
+      return WriteKeys();
     case Phase::kChoosingStart:
       return [this] { OnStore(&WatchReactor::ChooseStart); };
     case Phase::kSnapshot:
@@ -228,7 +239,15 @@ absl::AnyInvocable<void()> WatchReactor::Next() {
   return nullptr;
 }
 
+absl::AnyInvocable<void()> WatchReactor::WriteKeys() {
+  keys_version_ = environment_.keys.version();  // before the keys: what changes meanwhile is sent again
+  response_.Clear();
+  for (const Jwk& jwk : environment_.keys.public_jwks()) *response_.mutable_keys()->add_keys() = ToProto(jwk);
+  return Write();
+}
+
 absl::AnyInvocable<void()> WatchReactor::NextWhileFollowing() {
+  if (keys_version_ != environment_.keys.version()) return WriteKeys();
   const auto entries = environment_.feed.RecentAfter(cursor_, kEntriesInMessage);
   if (!entries.ok()) {
     return [this] { OnStore(&WatchReactor::ReadEntries); };

@@ -46,6 +46,7 @@ class WatchReactor final : public grpc::ServerBidiReactor<v1::WatchRequest, v1::
   // Takes what the verifier says; what is wrong with it, if anything.
   absl::Status TakeRequest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TakeHello() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status TakeKeyIds() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status TakeActivity() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Asks for the call to be finished with `status` as soon as nothing is under way.
   void End(const absl::Status& status);
@@ -54,6 +55,7 @@ class WatchReactor final : public grpc::ServerBidiReactor<v1::WatchRequest, v1::
   // What to do next; the thing is done by calling it, without the lock. Null if there is nothing to do.
   absl::AnyInvocable<void()> Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::AnyInvocable<void()> NextWhileFollowing() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::AnyInvocable<void()> WriteKeys() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::AnyInvocable<void()> Write() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Runs `read` on the store executor, then goes on.
   void OnStore(absl::Status (WatchReactor::*read)());
@@ -77,6 +79,7 @@ class WatchReactor final : public grpc::ServerBidiReactor<v1::WatchRequest, v1::
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status end_status_ ABSL_GUARDED_BY(mutex_);
+  uint64_t keys_version_ ABSL_GUARDED_BY(mutex_) = 0;  // of the keys that were sent
   uint64_t cursor_ ABSL_GUARDED_BY(mutex_) = 0;        // the last seq that was sent
   uint64_t snapshot_seq_ ABSL_GUARDED_BY(mutex_) = 0;  // the seq that the snapshot stands for
   v1::Hello hello_ ABSL_GUARDED_BY(mutex_);

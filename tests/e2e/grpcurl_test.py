@@ -177,7 +177,7 @@ class Admin(OneServer):
     def test_every_method_needs_the_scope(self):
         plain = self.login()["credential"]
         for method in ("CreateUser", "ImportUser", "ListUsers", "SetPassword", "DisableUser", "EnableUser", "ListSessions",
-                       "RevokeSessions", "ListSigningKeys"):
+                       "RevokeSessions", "ListSigningKeys", "RotateSigningKey", "RetireSigningKey"):
             self.assertRefused(self.grpc.call(ADMIN + method, bearer=plain), PERMISSION_DENIED, "INSUFFICIENT_SCOPE")
             self.assertRefused(self.grpc.call(ADMIN + method), UNAUTHENTICATED, "TOKEN_MISSING")
 

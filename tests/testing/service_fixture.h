@@ -14,6 +14,7 @@
 #include "server/service/environment.h"
 #include "server/service/errors.h"
 #include "server/service/feed.h"
+#include "server/service/key_rotation.h"
 #include "server/service/login.h"
 #include "server/service/login_throttle.h"
 #include "server/service/logout.h"
@@ -77,12 +78,12 @@ class ServiceTest : public testing::Test {
     EXPECT_THAT(opened, IsOk());
     store_ = *std::move(opened);
     keys_ = *KeyRing::Open(store_->keys(), {.key_file = folder_.path() + "/key"}, clock_, SystemRandom());
-    trust_.SetKeys(*KeySet::FromJwks(keys_->public_jwks()));
     feed_ = std::make_unique<Feed>(store_->revocations(), trust_, clock_, SystemRandom(), log_);
     EXPECT_THAT(feed_->Start(), IsOk());
     throttle_.emplace(store_->login_attempts(), keys_->session_binding_key(), settings_.throttle_limits, clock_, log_);
     verifiers_.emplace(*feed_, clock_, settings_.access_token_ttl);
     environment_.emplace(EnvironmentWith(hasher_, hash_executor_));
+    rotation_.emplace(*environment_, *keys_, audit_, KeySchedule());
     session_cache_.emplace(1000, settings_.session_idle_timeout);
     login_.emplace(*environment_);
     refresh_.emplace(*environment_);
@@ -197,6 +198,7 @@ class ServiceTest : public testing::Test {
   std::optional<LoginThrottle> throttle_;
   std::optional<Verifiers> verifiers_;
   std::optional<Environment> environment_;
+  std::optional<KeyRotation> rotation_;  // not started: it steps when told to
   std::optional<SessionCache> session_cache_;
   std::optional<LoginCommand> login_;
   std::optional<RefreshCommand> refresh_;

@@ -71,6 +71,8 @@ class FakeServer {
   Answer<v1::ListSessionsRequest, v1::ListSessionsResponse> list_sessions;
   Answer<v1::RevokeSessionsRequest, v1::RevokeSessionsResponse> revoke_sessions;
   Answer<v1::ListSigningKeysRequest, v1::ListSigningKeysResponse> list_signing_keys;
+  Answer<v1::RotateSigningKeyRequest, v1::RotateSigningKeyResponse> rotate_signing_key;
+  Answer<v1::RetireSigningKeyRequest, v1::RetireSigningKeyResponse> retire_signing_key;
 
  private:
   template <typename Request, typename Response>
@@ -119,6 +121,8 @@ class FakeServer {
     WATCHWORD_FAKE_METHOD(ListSessions, list_sessions)
     WATCHWORD_FAKE_METHOD(RevokeSessions, revoke_sessions)
     WATCHWORD_FAKE_METHOD(ListSigningKeys, list_signing_keys)
+    WATCHWORD_FAKE_METHOD(RotateSigningKey, rotate_signing_key)
+    WATCHWORD_FAKE_METHOD(RetireSigningKey, retire_signing_key)
 
    private:
     FakeServer& server_;

@@ -416,7 +416,40 @@ TEST_F(RunTest, KeyListShowsTheState) {
     key->set_state(v1::SIGNING_KEY_STATE_ACTIVE);
     return grpc::Status::OK;
   };
-  EXPECT_EQ(Run({"key", "list"}).out, "KID  ALGORITHM  STATE   CREATED AT\nk1   ES256      active\n");
+  EXPECT_EQ(Run({"key", "list"}).out, "KID  ALGORITHM  STATE   CREATED AT  CHANGED AT\nk1   ES256      active\n");
+}
+
+TEST_F(RunTest, KeyRotateShowsTheNewKeyAndSignsAtOnceOnlyIfTold) {
+  LogIn();
+  bool now = false;
+  server_.rotate_signing_key = [&](const v1::RotateSigningKeyRequest& request, v1::RotateSigningKeyResponse& response) {
+    now = request.now();
+    response.mutable_key()->set_kid("k2");
+    response.mutable_key()->set_state(v1::SIGNING_KEY_STATE_PUBLISHED);
+    return grpc::Status::OK;
+  };
+  const auto rotated = Run({"key", "rotate"});
+  EXPECT_THAT(rotated.out, HasSubstr("k2"));
+  EXPECT_THAT(rotated.out, HasSubstr("published"));
+  EXPECT_FALSE(now);
+  EXPECT_EQ(Run({"key", "rotate", "--now"}).exit_code, kExitDone);
+  EXPECT_TRUE(now);
+}
+
+TEST_F(RunTest, KeyRetireWantsToBeToldThatTheKeyIsCompromised) {
+  LogIn();
+  v1::RetireSigningKeyRequest seen;
+  server_.retire_signing_key = [&](const v1::RetireSigningKeyRequest& request, v1::RetireSigningKeyResponse&) {
+    seen = request;
+    return grpc::Status::OK;
+  };
+  const auto without = Run({"key", "retire", "k1"});
+  EXPECT_NE(without.exit_code, kExitDone);
+  EXPECT_THAT(without.err, HasSubstr("--compromised"));
+  EXPECT_EQ(seen.kid(), "") << "nothing was sent";
+  EXPECT_EQ(Run({"key", "retire", "k1", "--compromised"}).exit_code, kExitDone);
+  EXPECT_EQ(seen.kid(), "k1");
+  EXPECT_TRUE(seen.compromised());
 }
 
 TEST_F(RunTest, HealthIsExitZeroOnlyWhileServing) {

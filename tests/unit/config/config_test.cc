@@ -192,6 +192,7 @@ TEST_F(ConfigTest, TimesHaveBounds) {
                         Case{"refresh-grace", absl::ZeroDuration(), absl::Seconds(60)},
                         Case{"drain-delay", absl::ZeroDuration(), absl::Minutes(5)},
                         Case{"drain-timeout", absl::ZeroDuration(), absl::Minutes(10)},
+                        Case{"key-publication-time", absl::Seconds(5), absl::Hours(24)},
                         Case{"max-connection-age", absl::ZeroDuration(), absl::Hours(24)}}) {
     const auto error = [&](const std::string& text) { return ErrorOf({"--" + c.name, text}); };
     EXPECT_EQ(error(absl::FormatDuration(c.least)), "") << c.name;
@@ -211,6 +212,12 @@ TEST_F(ConfigTest, IdleTimeoutMayNotExceedTheLifetime) {
 }
 
 TEST_F(ConfigTest, ZeroConnectionAgeMeansNever) {
+  EXPECT_EQ(MustParse({}).key_rotation_period, absl::Hours(720));
+  EXPECT_EQ(MustParse({"--key-rotation-period", "0s"}).key_rotation_period, absl::InfiniteDuration());
+  EXPECT_EQ(MustParse({"--key-rotation-period", "1s"}).key_rotation_period, absl::Seconds(1));
+  EXPECT_NE(ErrorOf({"--key-rotation-period", "999ms"}), "");
+  EXPECT_EQ(MustParse({"--key-acknowledgement-timeout", "30m"}).key_acknowledgement_timeout, absl::Minutes(30));
+  EXPECT_THAT(ErrorOf({"--key-acknowledgement-timeout", "29m"}), HasSubstr("--key-publication-time, 30m"));
   EXPECT_EQ(MustParse({"--max-connection-age", "0s"}).max_connection_age, absl::InfiniteDuration());
   EXPECT_EQ(MustParse({"--max-connection-age", "1s"}).max_connection_age, absl::Seconds(1));
   EXPECT_NE(ErrorOf({"--max-connection-age", "999ms"}), "");
@@ -361,7 +368,8 @@ TEST_F(ConfigTest, HelpAndVersionNeedNothingElse) {
   EXPECT_THAT(*help->print, HasSubstr("--access-token-ttl"));
   const auto version = ParseConfig({"--version"}, {});
   ASSERT_THAT(version, IsOk());
-  EXPECT_THAT(version->print.value_or(""), testing::MatchesRegex("watchwordd [0-9]+\\.[0-9]+\\.[0-9]+( \\([0-9a-f]+(-dirty)?\\))?\n"));
+  EXPECT_THAT(version->print.value_or(""),
+              testing::MatchesRegex("watchwordd [0-9]+\\.[0-9]+\\.[0-9]+( \\([0-9a-f]+(-dirty)?\\))?\n"));
 }
 
 TEST_F(ConfigTest, PrintedConfigReadsBackToTheSame) {

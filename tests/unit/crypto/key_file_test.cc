@@ -20,7 +20,7 @@ constexpr char kText[] = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
 class KeyFileTest : public testing::Test {
  protected:
-  absl::StatusOr<Secret> ReadOf(absl::string_view contents) {
+  absl::StatusOr<std::vector<Secret>> ReadOf(absl::string_view contents) {
     EXPECT_THAT(WriteSecretFile(path_, contents), IsOk());
     return ReadKeyFile(path_);
   }
@@ -36,7 +36,8 @@ TEST_F(KeyFileTest, CreatedKeyIsReadAgain) {
   EXPECT_EQ(created->Reveal().size(), 32);
   const auto read = ReadKeyFile(path_);
   ASSERT_THAT(read, IsOk());
-  EXPECT_EQ(read->Reveal(), created->Reveal());
+  ASSERT_EQ(read->size(), 1u);
+  EXPECT_EQ(read->front().Reveal(), created->Reveal());
 }
 
 TEST_F(KeyFileTest, FileIsOneLineOfBase64UrlForItsOwnerOnly) {
@@ -78,6 +79,19 @@ TEST_F(KeyFileTest, KeyThatOthersMayReadIsRefusedAndTheRemedyNamed) {
 TEST_F(KeyFileTest, LastLineMayEndWithoutANewline) {
   EXPECT_THAT(ReadOf(kText), IsOk());
   EXPECT_THAT(ReadOf(std::string(kText) + "\n"), IsOk());
+}
+
+TEST_F(KeyFileTest, KeysThatAreReplacedFollowTheFirst) {
+  const std::string other(43, 'A');
+  const auto keys = ReadOf(other + "\n" + kText + "\n");
+  ASSERT_THAT(keys, IsOk());
+  ASSERT_EQ(keys->size(), 2u);
+  EXPECT_EQ(keys->at(0).Reveal(), std::string(32, '\0'));
+  EXPECT_EQ(keys->at(1).Reveal().substr(0, 2), absl::string_view("\0\1", 2));
+  std::string many;
+  for (int i = 0; i < 8; ++i) many += other + "\n";
+  EXPECT_THAT(ReadOf(many), IsOk());
+  EXPECT_THAT(ReadOf(many + other), HasCode(Code::kFailedPrecondition));
 }
 
 TEST_F(KeyFileTest, AnythingElseIsRefusedWithoutRepeatingIt) {

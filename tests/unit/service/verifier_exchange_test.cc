@@ -15,22 +15,24 @@ using testing::IsEmpty;
 Uuid Id(char c) { return *Uuid::FromBytes(std::string(16, c)); }
 
 TEST(VerifierReport, SaysWhatWasPutIntoIt) {
-  const std::string report = FormatVerifierReport(
-      {{.instance = "ab", .live = true, .acknowledged_seq = 42}, {.instance = "c", .lost_for = absl::Seconds(7)}});
-  EXPECT_EQ(report, "live 6162 42\nlost 63 7\n");
-  EXPECT_THAT(ParseVerifierReport(report), ElementsAre(FieldsAre("ab", true, 42u, absl::ZeroDuration()),
-                                                       FieldsAre("c", false, 0u, absl::Seconds(7))));
+  const std::string report = FormatVerifierReport({.states = {{.instance = "ab", .live = true, .acknowledged_seq = 42},
+                                                              {.instance = "c", .lost_for = absl::Seconds(7)}},
+                                                   .held_keys = {"k1", "k2"}});
+  EXPECT_EQ(report, "key k1\nkey k2\nlive 6162 42\nlost 63 7\n");
+  EXPECT_THAT(ParseVerifierReport(report).held_keys, ElementsAre("k1", "k2"));
+  EXPECT_THAT(ParseVerifierReport(report).states, ElementsAre(FieldsAre("ab", true, 42u, absl::ZeroDuration()),
+                                                              FieldsAre("c", false, 0u, absl::Seconds(7))));
 }
 
 TEST(VerifierReport, LinesOfALaterReleaseAreLeftOut) {
-  EXPECT_THAT(ParseVerifierReport("later 61 1\nlive 61\nlive 61 x\n\nlive 62 2\n"),
+  EXPECT_THAT(ParseVerifierReport("later 61 1\nlive 61\nlive 61 x\n\nlive 62 2\n").states,
               ElementsAre(FieldsAre("b", true, 2u, absl::ZeroDuration())));
-  EXPECT_THAT(ParseVerifierReport(""), IsEmpty());
+  EXPECT_THAT(ParseVerifierReport("").states, IsEmpty());
 }
 
 TEST(VerifierReport, FitsIntoTheStoreHoweverManyThereAre) {
   const std::vector<Verifiers::State> many(100'000, {.instance = std::string(16, 'x'), .live = true});
-  EXPECT_LE(FormatVerifierReport(many).size(), 1u << 20);
+  EXPECT_LE(FormatVerifierReport({.states = many}).size(), 1u << 20);
 }
 
 // Reports in memory.
@@ -107,6 +109,21 @@ TEST_F(VerifierExchangeTest, VerifiersOfAServerThatIsGoneAreLost) {
   EXPECT_THAT(Wait(9), FieldsAre(1u, 1u, 0u));
   replicas_.Set({.replica = Id('o'), .report = "live 62 9\n", .age = absl::Seconds(5) + absl::Nanoseconds(1)});
   EXPECT_THAT(Wait(9), FieldsAre(0u, 0u, 1u));
+}
+
+TEST_F(VerifierExchangeTest, AKeyIsHeldByEverybodyOnceEachServerThatIsThereSaysSo) {
+  all_.SetKeys({"k1"});
+  replicas_.WaitForReport(Id('m'), "key k1\n");
+  replicas_.Set({.replica = Id('o'), .report = "live 62 9\n", .age = absl::Seconds(1)});
+  Wait(9);  // until they have been asked
+  EXPECT_FALSE(all_.EverybodyHolds("k1"));
+  replicas_.Set({.replica = Id('o'), .report = "key k1\nlive 62 9\n", .age = absl::Seconds(1)});
+  replicas_.Set({.replica = Id('g'), .report = "live 63 9\n", .age = absl::Seconds(6)});  // is gone
+  Wait(9);
+  EXPECT_TRUE(all_.EverybodyHolds("k1"));
+  replicas_.Fail(absl::UnavailableError("down"));
+  clock_.Advance(absl::Seconds(5) + absl::Nanoseconds(1));
+  EXPECT_FALSE(all_.EverybodyHolds("k1")) << "who knows what has come since";
 }
 
 TEST_F(VerifierExchangeTest, WhileOthersCannotBeAskedNobodyIsToldThatAllIsDone) {

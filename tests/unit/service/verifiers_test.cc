@@ -244,5 +244,25 @@ TEST_F(VerifiersTest, LogoutOfWhatIsEndedAlreadyWaitsToo) {
   EXPECT_THAT(static_cast<const Verifiers::Tally&>(*ended), FieldsAre(0u, 1u, 0u));
 }
 
+TEST_F(VerifiersTest, AKeyIsHeldByEverybodyWhenThisServerHasItAndEachLiveVerifierToo) {
+  EXPECT_FALSE(all_.EverybodyHolds("k1")) << "not even by this server";
+  all_.SetKeys({"k1", "k2"});
+  EXPECT_TRUE(all_.EverybodyHolds("k1"));
+  const auto a = all_.Connect(Instance('a')), b = all_.Connect(Instance('b'));
+  EXPECT_FALSE(all_.EverybodyHolds("k1")) << "nobody has said so yet";
+  all_.AcknowledgeKeys(*a, {"k1", "k2"});
+  all_.AcknowledgeKeys(*b, {"k2"});
+  EXPECT_FALSE(all_.EverybodyHolds("k1"));
+  EXPECT_TRUE(all_.EverybodyHolds("k2"));
+  EXPECT_THAT(all_.OwnHeldKeys(), testing::ElementsAre("k2"));
+  const uint64_t version = all_.own_version();
+  all_.AcknowledgeKeys(*b, {"k1"});
+  EXPECT_GT(all_.own_version(), version) << "so that other servers are told";
+  EXPECT_TRUE(all_.EverybodyHolds("k1"));
+  EXPECT_FALSE(all_.EverybodyHolds("k2")) << "what it holds now counts";
+  all_.Disconnect(b);
+  EXPECT_TRUE(all_.EverybodyHolds("k2"));
+}
+
 }  // namespace
 }  // namespace watchword

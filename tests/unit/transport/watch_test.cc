@@ -89,7 +89,7 @@ TEST_F(WatchTest, SendsKeysThenASnapshotThenEachChange) {
   const auto visit = Watch();
   const v1::WatchResponse keys = visit->Next();
   ASSERT_THAT(keys.keys().keys(), SizeIs(1));
-  EXPECT_EQ(keys.keys().keys(0).kid(), keys_->active_key().key_id());
+  EXPECT_EQ(keys.keys().keys(0).kid(), keys_->active_record().key_id);
 
   const v1::WatchResponse snapshot = visit->Next();
   ASSERT_THAT(snapshot.snapshot().revocations(), SizeIs(1));
@@ -330,6 +330,36 @@ TEST_F(WatchTest, ManyVerifiersComeAndGoWhileRevocationsAreMade) {
     }
     visits[i]->End();
   }
+}
+
+TEST_F(WatchTest, AKeySetIsSentAgainWhenItChangesAndWhoHoldsItIsNoted) {
+  const auto visit = Watch();
+  EXPECT_THAT(visit->Next().keys().keys(), SizeIs(1));
+  EXPECT_TRUE(visit->Next().has_snapshot());
+  const auto published = rotation_->Rotate(false, {.type = kAuditSigningKeyChanged});
+  ASSERT_THAT(published, IsOk());
+  const v1::WatchResponse keys = visit->Next();
+  ASSERT_THAT(keys.keys().keys(), SizeIs(2));
+  EXPECT_FALSE(verifiers_->EverybodyHolds(published->key_id));
+  v1::WatchRequest request;
+  request.mutable_acknowledgement()->set_seq(0);
+  for (const v1::Jwk& key : keys.keys().keys()) request.mutable_acknowledgement()->add_key_ids(key.kid());
+  ASSERT_TRUE(visit->stream->Write(request));
+  while (!verifiers_->EverybodyHolds(published->key_id)) std::this_thread::yield();
+  visit->End();
+}
+
+TEST_F(WatchTest, IdsThatNoKeyCanHaveEndTheFeed) {
+  const auto visit = Watch();
+  EXPECT_TRUE(visit->Next().has_keys());
+  EXPECT_TRUE(visit->Next().has_snapshot());
+  v1::WatchRequest request;
+  request.mutable_acknowledgement()->add_key_ids(std::string(65, 'x'));
+  visit->stream->Write(request);
+  v1::WatchResponse response;
+  while (visit->stream->Read(&response)) {
+  }
+  EXPECT_EQ(visit->stream->Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
 }
 
 }  // namespace
