@@ -17,7 +17,7 @@ constexpr absl::Duration kPeriod = absl::Hours(720);
 
 class KeyRotationTest : public ServiceTest {
  protected:
-  void SetUp() override { clock_.Advance(absl::Seconds(1)); }  // so that a new key is newer than the first
+  void SetUp() override { clock_.Advance(absl::Milliseconds(1)); }  // so that a new key is newer than the first
 
   // "published active", in the order from new to old.
   std::string States() {
