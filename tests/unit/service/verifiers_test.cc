@@ -1,7 +1,12 @@
 #include "server/service/verifiers.h"
 
+#include <map>
+#include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "testing/service_fixture.h"
 
@@ -38,6 +43,25 @@ TEST_F(VerifiersTest, WaitIsOverWhenEveryLiveVerifierHasAcknowledged) {
   EXPECT_EQ(*answer, std::nullopt);
   all_.Acknowledge(*b, 8);
   EXPECT_THAT(*answer, Optional(FieldsAre(2u, 2u, 0u)));
+}
+
+TEST_F(VerifiersTest, LagOfAServiceIsThatOfItsVerifierFurthestBehind) {
+  const auto a = all_.Connect(Instance('a'), "orders"), b = all_.Connect(Instance('b'), "orders");
+  const auto c = all_.Connect(Instance('c'), "stock"), d = all_.Connect(Instance('d'));
+  all_.Acknowledge(*a, 7);
+  all_.Acknowledge(*b, 4);
+  all_.Acknowledge(*c, 8);  // ahead of what this server has read
+  EXPECT_EQ(all_.LagByName(7), (std::map<std::string, uint64_t>{{"orders", 3}, {"stock", 0}, {"other", 7}}));
+}
+
+TEST_F(VerifiersTest, ServicesBeyondTheBoundAreOneForTheMetrics) {
+  std::vector<std::shared_ptr<Verifiers::Connection>> connections;
+  for (size_t i = 0; i < 2 * Verifiers::kMaxNames; ++i) {
+    connections.push_back(all_.Connect(absl::StrCat("instance-", i), absl::StrCat("service-", i)));
+  }
+  const auto lags = all_.LagByName(1);
+  EXPECT_EQ(lags.size(), Verifiers::kMaxNames + 1);
+  EXPECT_EQ(lags.at("other"), 1);
 }
 
 TEST_F(VerifiersTest, NobodyToWaitForIsNoWait) { EXPECT_THAT(*WaitFor(7), Optional(FieldsAre(0u, 0u, 0u))); }
