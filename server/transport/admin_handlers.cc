@@ -65,6 +65,25 @@ Done<PrincipalRecord> AnswerDone(UnaryCall call, CallAudit audit) {
   };
 }
 
+// The same with the user in the response.
+template <typename Response>
+Done<PrincipalRecord> AnswerWithUser(UnaryCall call, CallAudit audit, Response* response) {
+  return [done = AnswerDone(std::move(call), std::move(audit)),
+          response](const absl::StatusOr<PrincipalRecord>& principal) mutable {
+    if (principal.ok()) Fill(*principal, *response->mutable_user());
+    done(principal);
+  };
+}
+
+// Finishes `call` with a key. What was changed is recorded by whoever has changed it.
+Done<SigningKeyRecord> AnswerWithKey(UnaryCall call, CallAudit audit, v1::SigningKey& answer) {
+  return [call = std::move(call), audit = std::move(audit), &answer](const absl::StatusOr<SigningKeyRecord>& key) {
+    if (!key.ok()) audit.Record(key.status());
+    if (key.ok()) Fill(*key, answer);
+    call.Finish(key.status());
+  };
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* AdminHandlers::CreateUser(grpc::CallbackServerContext* context,
@@ -73,14 +92,9 @@ grpc::ServerUnaryReactor* AdminHandlers::CreateUser(grpc::CallbackServerContext*
   UnaryCall call(tools_, context, "/watchword.v1.AdminService/CreateUser");
   grpc::ServerUnaryReactor* reactor = call.reactor();
   auto audit = CallAudit::OfAdministrator(tools_, *context, kAuditUserCreated, call.method());
-  accounts_.Create(
-      request->username(), PasswordOf(request->password()), {request->scopes().begin(), request->scopes().end()},
-      DeadlineOf(*context),
-      [call = std::move(call), audit = std::move(audit), response](const absl::StatusOr<PrincipalRecord>& principal) {
-        audit.Record(principal.status(), principal.ok() ? TargetOf(*principal) : AuditTarget());
-        if (principal.ok()) Fill(*principal, *response->mutable_user());
-        call.Finish(principal.status());
-      });
+  accounts_.Create(request->username(), PasswordOf(request->password()),
+                   {request->scopes().begin(), request->scopes().end()}, DeadlineOf(*context),
+                   AnswerWithUser(std::move(call), std::move(audit), response));
   return reactor;
 }
 
@@ -90,17 +104,11 @@ grpc::ServerUnaryReactor* AdminHandlers::ImportUser(grpc::CallbackServerContext*
   UnaryCall call(tools_, context, "/watchword.v1.AdminService/ImportUser");
   grpc::ServerUnaryReactor* reactor = call.reactor();
   auto audit = CallAudit::OfAdministrator(tools_, *context, kAuditUserCreated, call.method());
-  accounts_.Import(
-      {.username = request->username(),
-       .password_hash = request->password_hash(),
-       .scopes = {request->scopes().begin(), request->scopes().end()},
-       .disabled = request->disabled()},
-      DeadlineOf(*context),
-      [call = std::move(call), audit = std::move(audit), response](const absl::StatusOr<PrincipalRecord>& principal) {
-        audit.Record(principal.status(), principal.ok() ? TargetOf(*principal) : AuditTarget());
-        if (principal.ok()) Fill(*principal, *response->mutable_user());
-        call.Finish(principal.status());
-      });
+  accounts_.Import({.username = request->username(),
+                    .password_hash = request->password_hash(),
+                    .scopes = {request->scopes().begin(), request->scopes().end()},
+                    .disabled = request->disabled()},
+                   DeadlineOf(*context), AnswerWithUser(std::move(call), std::move(audit), response));
   return reactor;
 }
 
@@ -275,11 +283,7 @@ grpc::ServerUnaryReactor* AdminHandlers::RotateSigningKey(grpc::CallbackServerCo
   OnExecutor<SigningKeyRecord>(
       environment_.store_executor, DeadlineOf(*context),
       [this, now = request->now(), by = audit.event()] { return keys_.Rotate(now, by); },
-      [call = std::move(call), audit, response](const absl::StatusOr<SigningKeyRecord>& key) {
-        if (!key.ok()) audit.Record(key.status());  // what was changed is recorded by whoever has changed it
-        if (key.ok()) Fill(*key, *response->mutable_key());
-        call.Finish(key.status());
-      });
+      AnswerWithKey(std::move(call), audit, *response->mutable_key()));
   return reactor;
 }
 
@@ -301,11 +305,7 @@ grpc::ServerUnaryReactor* AdminHandlers::RetireSigningKey(grpc::CallbackServerCo
   OnExecutor<SigningKeyRecord>(
       environment_.store_executor, DeadlineOf(*context),
       [this, kid = request->kid(), by = audit.event()] { return keys_.Revoke(kid, by); },
-      [call = std::move(call), audit, response](const absl::StatusOr<SigningKeyRecord>& active) {
-        if (!active.ok()) audit.Record(active.status());
-        if (active.ok()) Fill(*active, *response->mutable_active_key());
-        call.Finish(active.status());
-      });
+      AnswerWithKey(std::move(call), audit, *response->mutable_active_key()));
   return reactor;
 }
 
