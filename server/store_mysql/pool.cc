@@ -89,7 +89,13 @@ bool ConnectionPool::IsDoubtful(const Pooled& pooled) const {
 }
 
 absl::Status ConnectionPool::Connect(Pooled& pooled) {
+  const absl::Duration began = clock_.SinceBoot();
   Opened opened = ConnectToPrimary();
+  // A connection that was cut while it was being set up says nothing about the next; a database that is gone refuses
+  // that one as fast.
+  if (absl::IsUnavailable(opened.status()) && clock_.SinceBoot() - began < kPauseAfterFailure) {
+    opened = ConnectToPrimary();
+  }
   const absl::Status status = opened.status();
   {
     MutexLock lock(mutex_);
@@ -97,6 +103,7 @@ absl::Status ConnectionPool::Connect(Pooled& pooled) {
     if (status.ok()) {
       if (!failure_.ok()) log_.Info("the database can be reached again");
       failure_ = absl::OkStatus();
+      failed_at_ = -absl::InfiniteDuration();
       pooled.connection = *std::move(opened);
     } else {
       --open_;

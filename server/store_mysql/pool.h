@@ -90,8 +90,8 @@ class ConnectionPool {
   uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;                             // those of an older one are dropped
   size_t host_ ABSL_GUARDED_BY(mutex_) = 0;                                     // that was the primary last
   absl::Duration lost_at_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();  // when one was, last
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);  // of the last try to connect, at `failed_at_` if it has failed
   absl::Duration failed_at_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
-  absl::Status failure_ ABSL_GUARDED_BY(mutex_);  // of the last try to connect
 };
 
 }  // namespace watchword::mysql

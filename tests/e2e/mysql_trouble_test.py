@@ -108,7 +108,7 @@ class Trouble(StoreCase):
         ledger = Ledger()
         sessions = self.database.value("SELECT COUNT(*) FROM sessions")
         with Load(ledger, self.rpc, self.username, self.password) as load:
-            for _ in range(3):
+            for _ in range(30):  # often enough that some are just being set up
                 acknowledged = len(load.acknowledged_at)
                 until(lambda: len(load.acknowledged_at) >= acknowledged + 10)
                 connections = self.database.kill_connections()
