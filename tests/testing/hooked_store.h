@@ -9,16 +9,18 @@ namespace watchword {
 
 // A store that does something of a test's choosing at a certain moment, and otherwise what the one behind it does.
 // Set the hooks before it is used. As thread-safe as they are.
-class HookedStore final : public Store, public UserStore {
+class HookedStore final : public Store, public UserStore, public RevocationLog {
  public:
   explicit HookedStore(Store& store) : store_(store) {}
 
   std::function<void()> after_find_by_name;
+  std::function<void()> after_get_head;
+  std::function<void()> after_read_after;
   absl::Status replace_hash;  // unless it is OK, the answer of ReplaceHash
 
   UserStore& users() override { return *this; }
   SessionStore& sessions() override { return store_.sessions(); }
-  RevocationLog& revocations() override { return store_.revocations(); }
+  RevocationLog& revocations() override { return *this; }
   KeyStore& keys() override { return store_.keys(); }
   LoginAttempts& login_attempts() override { return store_.login_attempts(); }
   absl::Status Ping() override { return store_.Ping(); }
@@ -46,6 +48,23 @@ class HookedStore final : public Store, public UserStore {
   absl::StatusOr<RevokeOutcome> SetDisabled(const Uuid& id, bool disabled, absl::Time now,
                                             absl::Time revocation_expires_at) override {
     return store_.users().SetDisabled(id, disabled, now, revocation_expires_at);
+  }
+
+  absl::StatusOr<Head> GetHead() override {
+    auto head = store_.revocations().GetHead();
+    if (after_get_head) after_get_head();
+    return head;
+  }
+  absl::StatusOr<std::vector<RevocationRecord>> ReadAfter(uint64_t seq, size_t limit) override {
+    auto entries = store_.revocations().ReadAfter(seq, limit);
+    if (after_read_after) after_read_after();
+    return entries;
+  }
+  absl::StatusOr<size_t> DeleteExpired(absl::Time expired_before, size_t limit) override {
+    return store_.revocations().DeleteExpired(expired_before, limit);
+  }
+  absl::StatusOr<bool> BeginEpoch(absl::string_view old_epoch, absl::string_view new_epoch) override {
+    return store_.revocations().BeginEpoch(old_epoch, new_epoch);
   }
 
  private:

@@ -5,6 +5,7 @@
 #include "gmock/gmock.h"
 #include "grpcpp/grpcpp.h"
 #include "server/transport/trust_handlers.h"
+#include "testing/hooked_store.h"
 #include "testing/service_fixture.h"
 
 namespace watchword {
@@ -19,11 +20,12 @@ using Stream = grpc::ClientReaderWriter<v1::WatchRequest, v1::WatchResponse>;
 class WatchTest : public ServiceTest {
  protected:
   WatchTest()
-      : handlers_(*environment_, {.clock = clock_,
-                                  .log = log_,
-                                  .observe = [](auto, const auto&, auto) {},
-                                  .audit = audit_,
-                                  .caller = nullptr}) {
+      : watched_(EnvironmentWith(hasher_, hash_executor_, &hooked_store_)),
+        handlers_(watched_, {.clock = clock_,
+                             .log = log_,
+                             .observe = [](auto, const auto&, auto) {},
+                             .audit = audit_,
+                             .caller = nullptr}) {
     grpc::ServerBuilder builder;
     int port = 0;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -79,6 +81,8 @@ class WatchTest : public ServiceTest {
     return issued->session_id;
   }
 
+  HookedStore hooked_store_{*store_};
+  const Environment watched_;
   TrustHandlers handlers_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::TrustService::Stub> stub_;
@@ -193,6 +197,29 @@ TEST_F(WatchTest, ALongSnapshotComesInPartsOfWhichOnlyTheLastSaysSo) {
   EXPECT_THAT(second.snapshot().revocations(), SizeIs(500));
   EXPECT_TRUE(second.snapshot().last());
   visit->End();
+}
+
+TEST_F(WatchTest, WhatIsRevokedBetweenTheSnapshotsHeadItsEntriesAndTheTailFollowsTheSnapshot) {
+  RevokeOne();
+  uint64_t head = 1;
+  for (std::function<void()> HookedStore::*moment : {&HookedStore::after_get_head, &HookedStore::after_read_after}) {
+    std::string meanwhile;
+    hooked_store_.*moment = [&] {
+      if (meanwhile.empty()) meanwhile = RevokeOne();
+    };
+    const auto visit = Watch();
+    visit->Next();
+    const v1::WatchResponse snapshot = visit->Next();
+    EXPECT_THAT(snapshot.snapshot().revocations(), SizeIs(head));
+    EXPECT_EQ(snapshot.snapshot().seq(), head);
+    EXPECT_TRUE(snapshot.snapshot().last());
+    const v1::WatchResponse change = visit->Next();
+    ASSERT_THAT(change.revocations().revocations(), SizeIs(1));
+    EXPECT_EQ(change.revocations().revocations(0).session_id(), meanwhile);
+    EXPECT_EQ(change.revocations().revocations(0).seq(), ++head);
+    visit->End();
+    hooked_store_.*moment = nullptr;
+  }
 }
 
 TEST_F(WatchTest, SilenceIsToldFromQuietByAHeartbeatWithTheHead) {
