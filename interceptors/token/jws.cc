@@ -21,16 +21,24 @@ struct Parts {
   absl::string_view signed_text;  // header "." payload
 };
 
-bool Split(absl::string_view token, Parts& out) {
+struct Header {
+  JsonValue json;
+  std::string algorithm, key_id;
+};
+
+absl::Status Split(absl::string_view token, Parts& out) {
+  if (token.size() > kMaxCredentialSize) return TokenInvalid("too large");
   const size_t first = token.find('.');
-  if (first == absl::string_view::npos) return false;
+  if (first == absl::string_view::npos) return TokenInvalid(kMalformed);
   const size_t second = token.find('.', first + 1);
-  if (second == absl::string_view::npos || token.find('.', second + 1) != absl::string_view::npos) return false;
+  if (second == absl::string_view::npos || token.find('.', second + 1) != absl::string_view::npos) {
+    return TokenInvalid(kMalformed);
+  }
   out.header = token.substr(0, first);
   out.payload = token.substr(first + 1, second - first - 1);
   out.signature = token.substr(second + 1);
   out.signed_text = token.substr(0, second);
-  return true;
+  return absl::OkStatus();
 }
 
 bool HasType(const JsonValue& header, TokenType type) {
@@ -51,6 +59,18 @@ bool AsksTooMuch(const JsonValue& header) {
   return false;
 }
 
+absl::StatusOr<Header> ParseHeader(const Parts& parts) {
+  const absl::StatusOr<std::string> text = Base64UrlDecode(parts.header);
+  if (!text.ok()) return TokenInvalid(kMalformed);
+  absl::StatusOr<JsonValue> json = ParseStrictJsonObject(*text);
+  if (!json.ok() || AsksTooMuch(*json)) return TokenInvalid(kMalformed);
+  JsonValue* alg = json->Find("alg");
+  JsonValue* kid = json->Find("kid");
+  if (alg == nullptr || !alg->IsString() || kid == nullptr || !kid->IsString()) return TokenInvalid(kMalformed);
+  std::string algorithm = std::move(alg->string), key_id = std::move(kid->string);
+  return Header{*std::move(json), std::move(algorithm), std::move(key_id)};
+}
+
 }  // namespace
 
 absl::Status TokenInvalid(absl::string_view detail) {
@@ -58,26 +78,28 @@ absl::Status TokenInvalid(absl::string_view detail) {
 }
 
 absl::StatusOr<VerifiedJws> VerifyJws(absl::string_view token, TokenType type, const KeySet& keys) {
-  if (token.size() > kMaxCredentialSize) return TokenInvalid("too large");
   Parts parts;
-  if (!Split(token, parts)) return TokenInvalid(kMalformed);
-  const absl::StatusOr<std::string> header_text = Base64UrlDecode(parts.header);
-  if (!header_text.ok()) return TokenInvalid(kMalformed);
-  absl::StatusOr<JsonValue> header = ParseStrictJsonObject(*header_text);
-  if (!header.ok() || AsksTooMuch(*header)) return TokenInvalid(kMalformed);
-  const JsonValue* alg = header->Find("alg");
-  JsonValue* kid = header->Find("kid");
-  if (alg == nullptr || !alg->IsString() || kid == nullptr || !kid->IsString()) return TokenInvalid(kMalformed);
-  if (!HasType(*header, type)) return TokenInvalid("not an access token");
+  if (auto status = Split(token, parts); !status.ok()) return status;
+  absl::StatusOr<Header> header = ParseHeader(parts);
+  if (!header.ok()) return header.status();
+  if (!HasType(header->json, type)) return TokenInvalid("not an access token");
 
-  const VerificationKey* key = keys.Find(kid->string);
-  if (key == nullptr || alg->string != AlgorithmName(key->algorithm())) return TokenInvalid(kNotTrusted);
+  const VerificationKey* key = keys.Find(header->key_id);
+  if (key == nullptr || header->algorithm != AlgorithmName(key->algorithm())) return TokenInvalid(kNotTrusted);
   const absl::StatusOr<std::string> signature = Base64UrlDecode(parts.signature);
   if (!signature.ok() || !key->Verify(parts.signed_text, *signature)) return TokenInvalid(kNotTrusted);
 
   absl::StatusOr<std::string> payload = Base64UrlDecode(parts.payload);
   if (!payload.ok()) return TokenInvalid(kMalformed);
-  return VerifiedJws{*std::move(payload), std::move(kid->string)};
+  return VerifiedJws{*std::move(payload), std::move(header->key_id)};
+}
+
+absl::StatusOr<std::string> ClaimedKeyId(absl::string_view token) {
+  Parts parts;
+  if (auto status = Split(token, parts); !status.ok()) return status;
+  absl::StatusOr<Header> header = ParseHeader(parts);
+  if (!header.ok()) return header.status();
+  return std::move(header->key_id);
 }
 
 }  // namespace watchword

@@ -23,6 +23,9 @@ struct VerifiedJws {
 // reason TOKEN_INVALID and a detail that tells nothing about which keys there are.
 absl::StatusOr<VerifiedJws> VerifyJws(absl::string_view token, TokenType type, const KeySet& keys);
 
+// The `kid` in a token's header, without any check of its signature. Errors as VerifyJws for a bad form.
+absl::StatusOr<std::string> ClaimedKeyId(absl::string_view token);
+
 // UNAUTHENTICATED with reason TOKEN_INVALID.
 absl::Status TokenInvalid(absl::string_view detail);
 

@@ -107,6 +107,11 @@ absl::StatusOr<SigningKey> KeyRing::active_key() const {
   return FindActive(*keys_)->key;
 }
 
+bool KeyRing::may_be_behind() const {
+  MutexLock lock(mutex_);
+  return options_.shared && clock_.SinceBoot() - read_at_ > kUsualAge;
+}
+
 std::vector<SigningKeyRecord> KeyRing::records() const {
   std::vector<SigningKeyRecord> records;
   for (const Held& held : *keys()) records.push_back(held.record);

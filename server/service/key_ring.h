@@ -54,6 +54,10 @@ class KeyRing {
   // Grows whenever the public keys change.
   uint64_t version() const { return version_.load(std::memory_order_acquire); }
 
+  // Whether others may have published keys that are not known here: a server of a shared store that has not read the
+  // keys for longer than it takes when all is well.
+  bool may_be_behind() const;
+
   // Reads the signing keys again. What does not open, as when other servers have another key file, is left out, unless
   // it is the active key: FAILED_PRECONDITION in either case. Blocks; other errors are the store's.
   absl::Status Refresh();
@@ -68,6 +72,8 @@ class KeyRing {
 
   // For how long a server of a shared store signs without having read the keys again.
   static constexpr absl::Duration kMaxAge = absl::Seconds(10);
+  // Within which they are read again when all is well: every second, see KeyRotation.
+  static constexpr absl::Duration kUsualAge = absl::Seconds(3);
 
  private:
   struct Held {

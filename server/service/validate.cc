@@ -9,6 +9,7 @@
 #include "server/service/errors.h"
 #include "server/service/on_executor.h"
 #include "watchword/base/reason.h"
+#include "watchword/token/jws.h"
 #include "watchword/token/opaque_token.h"
 #include "watchword/token/reasons.h"
 #include "watchword/token/verifier.h"
@@ -83,9 +84,19 @@ void ValidateQuery::RunFor(Caller caller, std::string credential, absl::Time dea
                });
 }
 
+bool ValidateQuery::MayBeOfANewerKey(const std::string& token) const {
+  if (!environment_.keys.may_be_behind()) return false;
+  const absl::StatusOr<std::string> key_id = ClaimedKeyId(token);
+  return key_id.ok() && environment_.trust.keys()->Find(*key_id) == nullptr;
+}
+
 void ValidateQuery::ValidateAccessToken(const std::string& credential, absl::Time deadline, Done<Validation> done) {
   const auto checked = checker_.Check(credential);
-  if (checked.status().code() == absl::StatusCode::kUnauthenticated) return done(Inactive(ReasonOf(checked.status())));
+  if (checked.status().code() == absl::StatusCode::kUnauthenticated) {
+    if (!MayBeOfANewerKey(credential)) return done(Inactive(ReasonOf(checked.status())));
+    return done(ErrorWithReason(absl::StatusCode::kUnavailable, kStoreUnavailable,
+                                "the signing keys could not be read lately, and the token's key may be a new one"));
+  }
   if (!checked.ok()) return done(checked.status());
   const Claims& claims = (*checked)->claims();
   Validation validation{.active = true,

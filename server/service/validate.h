@@ -57,6 +57,8 @@ class ValidateQuery {
   void RunFor(Caller caller, std::string credential, absl::Time deadline, Done<Validation> done);
 
  private:
+  // Whether a token that is not good here may have been signed by a key that this server could not read yet.
+  bool MayBeOfANewerKey(const std::string& token) const;
   void ValidateAccessToken(const std::string& credential, absl::Time deadline, Done<Validation> done);
   void ValidateSessionToken(const std::string& credential, absl::Time deadline, Done<Validation> done);
   absl::StatusOr<Validation> LookUpSession(const std::string& digest);
