@@ -15,6 +15,7 @@
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "server/crypto/password_hasher.h"
+#include "server/ops/file_limit.h"
 #include "server/ops/json_audit_log.h"
 #include "server/ops/memory_keeper.h"
 #include "server/ops/metrics.h"
@@ -302,6 +303,11 @@ absl::Status Application::Parts::Listen() {
                              .audiences = {config.issuer},
                              .anonymous_calls_on_connection = BudgetOf(config.anonymous_connection_rate),
                              .anonymous_calls = BudgetOf(config.anonymous_rate),
+                             .on_certificate_replaced =
+                                 [this](const std::string& file, const std::string& sha256) {
+                                   audit->Record({.type = kAuditCertificateChanged,
+                                                  .target = {.detail = absl::StrCat(file, " sha256 ", sha256)}});
+                                 },
                              .log = &log});
   if (!made.ok()) return made.status();
   gate = *std::move(made);
@@ -366,6 +372,9 @@ void Application::Parts::AddStoreMetrics() {
 void Application::Parts::AddMetrics() {
   metrics.AddGauge("process_resident_memory_bytes", "What the process has in memory",
                    [] { return static_cast<double>(ResidentBytes()); });
+  metrics.AddGauge("process_open_fds", "Files and connections that the process has open",
+                   [] { return static_cast<double>(OpenFiles()); });
+  metrics.AddGauge("process_max_fds", "How many it may have open", [] { return static_cast<double>(MaxOpenFiles()); });
   metrics.AddGauge("watchword_hash_queue_length", "Logins that wait for their password to be hashed",
                    [this] { return static_cast<double>(hash_executor->queued()); });
   metrics.AddGauge("watchword_hash_seconds", "How long a password takes to be hashed lately, on average",
@@ -382,15 +391,21 @@ void Application::Parts::AddMetrics() {
   metrics.AddGauge("watchword_time_seconds", "The server's clock, in Unix time",
                    [this] { return static_cast<double>(absl::ToUnixMillis(clock.Now())) / 1e3; });
   AddStoreMetrics();
-  metrics.AddGauges("watchword_feed_verifier_lag_entries",
-                    "By service: how many entries of the revocation log its verifier that is furthest behind lacks",
-                    [this] {
-                      std::vector<Metrics::Sample> samples;
-                      for (const auto& [name, lag] : verifiers->LagByName(feed->position().head_seq)) {
-                        samples.push_back({{{"verifier", name}}, static_cast<double>(lag)});
-                      }
-                      return samples;
-                    });
+  const auto add_lag = [this](const char* name, const char* help, double (*value)(const Verifiers::Lag&)) {
+    metrics.AddGauges(name, help, [this, value] {
+      std::vector<Metrics::Sample> samples;
+      for (const auto& [verifier, lag] : verifiers->LagByName(feed->position().head_seq)) {
+        samples.push_back({{{"verifier", verifier}}, value(lag)});
+      }
+      return samples;
+    });
+  };
+  add_lag("watchword_feed_verifier_lag_entries",
+          "By service: how many entries of the revocation log its verifier that is furthest behind lacks",
+          [](const Verifiers::Lag& lag) { return static_cast<double>(lag.entries); });
+  add_lag("watchword_feed_verifier_silence_seconds",
+          "By service: how long ago its verifier that has been silent for longest acknowledged a heartbeat",
+          [](const Verifiers::Lag& lag) { return absl::ToDoubleSeconds(lag.silent_for); });
   metrics.AddGauge("watchword_store_queue_length", "Store calls that wait for a thread",
                    [this] { return static_cast<double>(store_executor->queued()); });
   metrics.AddGauge("watchword_feed_verifiers", "Verifiers on the trust feed of this server",

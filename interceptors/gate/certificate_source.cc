@@ -3,6 +3,9 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/escaping.h"
+#include "watchword/gate/certificate_binding.h"
+
 namespace watchword {
 namespace {
 
@@ -34,7 +37,11 @@ std::shared_ptr<const TlsMaterial> CertificateSource::Current() {
     }
     material = material_;
   }
-  if (changed) log_.Info("the TLS certificate has been replaced", {{"file", security_.certificate_file}});
+  if (changed) {
+    const std::string sha256 = absl::BytesToHexString(CertificateSha256(material->certificate_chain));
+    log_.Info("the TLS certificate has been replaced", {{"file", security_.certificate_file}, {"sha256", sha256}});
+    if (on_replaced_) on_replaced_(security_.certificate_file, sha256);
+  }
   if (!error.empty()) {
     log_.Error("the TLS files have changed and cannot be used; those from before are used on", {{"error", error}});
   }

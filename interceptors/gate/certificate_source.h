@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,9 +28,10 @@ class CertificateSource {
  public:
   static constexpr absl::Duration kPause = absl::Seconds(1);  // between two looks at the files
 
-  // Borrows both, which must outlive this.
-  CertificateSource(PortSecurity security, Logger& log, const Clock& clock)
-      : security_(std::move(security)), log_(log), clock_(clock) {}
+  // Borrows both, which must outlive this. `on_replaced` may be null: see Gate::Options::on_certificate_replaced.
+  using OnReplaced = std::function<void(const std::string& file, const std::string& sha256)>;
+  CertificateSource(PortSecurity security, Logger& log, const Clock& clock, OnReplaced on_replaced = nullptr)
+      : security_(std::move(security)), log_(log), clock_(clock), on_replaced_(std::move(on_replaced)) {}
 
   // The first look: FAILED_PRECONDITION, naming the file, if they cannot be used.
   absl::Status Load();
@@ -46,6 +48,7 @@ class CertificateSource {
   const PortSecurity security_;
   Logger& log_;
   const Clock& clock_;
+  const OnReplaced on_replaced_;
   mutable Mutex mutex_;
   std::shared_ptr<const TlsMaterial> material_ ABSL_GUARDED_BY(mutex_);
   absl::Duration looked_at_ ABSL_GUARDED_BY(mutex_);

@@ -84,6 +84,7 @@ Gate::Gate(Sessions sessions, std::shared_ptr<Admission> admission, std::shared_
       streams_(std::make_shared<StreamGuard>(admission_)),
       audiences_(options.audiences),
       strict_(options.strict),
+      on_certificate_replaced_(options.on_certificate_replaced),
       trust_(std::move(trust)) {}
 
 Gate::~Gate() {
@@ -103,7 +104,8 @@ void Gate::AddListeningPort(grpc::ServerBuilder& builder, const std::string& add
   setup->strict = strict_;
   std::shared_ptr<CertificateSource> certificates;
   if (security.kind == PortSecurity::Kind::kTls) {
-    certificates = std::make_shared<CertificateSource>(security, admission_->log(), trust_->clock());
+    certificates =
+        std::make_shared<CertificateSource>(security, admission_->log(), trust_->clock(), on_certificate_replaced_);
     MutexLock lock(mutex_);
     certificates_.push_back(certificates);
   }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -99,6 +100,9 @@ class Gate {
     absl::Duration staleness_bound = absl::Seconds(5);
     // What happens then to calls of methods whose rules do not say.
     WhenStale when_stale = WhenStale::kAcceptUntilExpiry;
+    // Told when a port has taken up other TLS files: which, and the SHA-256 of the server's certificate in hexadecimal.
+    // Called on threads of the server, which it must not hold up. Null: the log says it anyway.
+    std::function<void(const std::string& certificate_file, const std::string& sha256)> on_certificate_replaced;
     // Where log lines go. Borrowed: must outlive the gate.
     Logger* log = &StderrLogger();
     // Borrowed likewise. CreateOn takes that of the trust state.
@@ -153,6 +157,7 @@ class Gate {
   const std::shared_ptr<StreamGuard> streams_;  // shared with the servers' interceptors
   const std::vector<std::string> audiences_;
   const bool strict_;
+  const std::function<void(const std::string&, const std::string&)> on_certificate_replaced_;
   const std::shared_ptr<const TrustState> trust_;
   std::unique_ptr<FeedClient> feed_;  // null on somebody else's trust state
   mutable Mutex mutex_;

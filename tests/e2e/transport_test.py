@@ -247,6 +247,9 @@ class Replacement(TlsCase):
         self.put(certificate, key)
         until(lambda: self.served() != before)
         self.server.wait_for_message("the TLS certificate has been replaced")
+        event = self.server.wait_for_line(lambda line: json.loads(line).get("event") == "certificate_changed")
+        fingerprint = hashlib.sha256(self.served()).hexdigest()
+        self.assertEqual(json.loads(event)["detail"], f"{self.certificate} sha256 {fingerprint}")
 
 
 class Binding(TlsCase):

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "testing/status_matchers.h"
@@ -39,8 +41,10 @@ class CertificateSourceTest : public testing::Test {
   FakeClock clock_;
   CountingLogger log_;
   const TestCertificates files_, others_;
+  std::vector<std::string> replaced_;
   CertificateSource source_{
-      PortSecurity::Tls(files_.server_certificate_file(), files_.server_key_file(), files_.ca_file()), log_, clock_};
+      PortSecurity::Tls(files_.server_certificate_file(), files_.server_key_file(), files_.ca_file()), log_, clock_,
+      [this](const std::string& file, const std::string&) { replaced_.push_back(file); }};
 };
 
 TEST_F(CertificateSourceTest, UnchangedFilesAreTheSameObject) {
@@ -65,6 +69,7 @@ TEST_F(CertificateSourceTest, PairThatDoesNotMatchKeepsTheOldOneUntilItDoes) {
   const auto second = Later();
   EXPECT_NE(second, first);
   EXPECT_EQ(second->certificate_chain, ReadTestFile(others_.server_certificate_file()));
+  EXPECT_EQ(replaced_, std::vector<std::string>{files_.server_certificate_file()});
   EXPECT_EQ(source_.failures(), 2u);
 }
 
