@@ -209,12 +209,13 @@ class FeedClient::Impl::Stream final : public grpc::ClientBidiReactor<v1::WatchR
     RemoveHold();
   }
 
-  // Once what a message says is applied. If the one before is still being written, the newest takes its turn.
+  // Once what a message says is applied: what is new, and that it still listens. If the one before is still being
+  // written, the newest takes its turn.
   void Acknowledge() {
     auto acknowledgement = impl_.applier_.acknowledgement();
     if (!acknowledgement.has_value()) return;
     std::string encoded = acknowledgement->SerializeAsString();
-    if (encoded == acknowledged_) return;
+    if (encoded == acknowledged_ && !response_.has_heartbeat()) return;
     acknowledged_ = std::move(encoded);
     {
       MutexLock lock(mutex_);

@@ -23,6 +23,7 @@ std::shared_ptr<Verifiers::Connection> Verifiers::Connect(std::string instance, 
   if (instance.empty()) instance = absl::StrCat("nameless ", ++nameless_);
   lost_.erase(instance);
   std::shared_ptr<Connection> connection(new Connection(instance, std::move(name)));
+  connection->heard_at_ = clock_.SinceBoot();
   live_[std::move(instance)] = connection;
   ++own_version_;
   return connection;
@@ -31,6 +32,7 @@ std::shared_ptr<Verifiers::Connection> Verifiers::Connect(std::string instance, 
 void Verifiers::Acknowledge(Connection& connection, uint64_t seq) {
   {
     MutexLock lock(mutex_);
+    connection.heard_at_ = clock_.SinceBoot();
     if (seq <= connection.acknowledged_seq_) return;
     connection.acknowledged_seq_ = seq;
     ++own_version_;
@@ -107,13 +109,15 @@ Verifiers::Tally Verifiers::OwnTally() const {
   return {.live = live_.size(), .lost = lost_.size()};
 }
 
-std::map<std::string, uint64_t> Verifiers::LagByName(uint64_t head) const {
+std::map<std::string, Verifiers::Lag> Verifiers::LagByName(uint64_t head) const {
+  const absl::Duration now = clock_.SinceBoot();
   MutexLock lock(mutex_);
-  std::map<std::string, uint64_t> lags;
+  std::map<std::string, Lag> lags;
   for (const auto& [instance, connection] : live_) {
     const bool fits = lags.size() < kMaxNames || lags.contains(connection->name_);
-    uint64_t& lag = lags[fits && !connection->name_.empty() ? connection->name_ : "other"];
-    lag = std::max(lag, head - std::min(head, connection->acknowledged_seq_));
+    Lag& lag = lags[fits && !connection->name_.empty() ? connection->name_ : "other"];
+    lag.entries = std::max(lag.entries, head - std::min(head, connection->acknowledged_seq_));
+    lag.silent_for = std::max(lag.silent_for, now - connection->heard_at_);
   }
   return lags;
 }

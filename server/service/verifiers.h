@@ -47,7 +47,8 @@ class Verifiers final : public Feed::Listener {
     friend class Verifiers;
     Connection(std::string instance, std::string name) : instance_(std::move(instance)), name_(std::move(name)) {}
     const std::string instance_, name_;
-    uint64_t acknowledged_seq_ = 0;  // guarded by Verifiers::mutex_, as the next
+    uint64_t acknowledged_seq_ = 0;  // guarded by Verifiers::mutex_, as the next two
+    absl::Duration heard_at_;
     std::vector<std::string> key_ids_;
   };
 
@@ -82,9 +83,13 @@ class Verifiers final : public Feed::Listener {
   std::vector<State> OwnStates() const;
   Tally OwnTally() const;
   uint64_t LeastAcknowledged() const;
-  // By the name of the service: the most entries up to `head` that one of its verifiers on this server lacks. At most
-  // kMaxNames names; what has others is under "other".
-  std::map<std::string, uint64_t> LagByName(uint64_t head) const;
+  // How far the verifiers of one service on this server are behind at most.
+  struct Lag {
+    uint64_t entries = 0;       // up to the head that is asked about
+    absl::Duration silent_for;  // since the last acknowledgement; all is well below two heartbeats
+  };
+  // By the name of the service. At most kMaxNames names; what has others is under "other".
+  std::map<std::string, Lag> LagByName(uint64_t head) const;
   // Grows with every change of OwnStates, other than the time that somebody has been lost for.
   uint64_t own_version() const;
 

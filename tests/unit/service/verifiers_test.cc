@@ -15,6 +15,7 @@ namespace {
 
 using testing::FieldsAre;
 using testing::Optional;
+using testing::SizeIs;
 
 class VerifiersTest : public ServiceTest {
  protected:
@@ -51,7 +52,21 @@ TEST_F(VerifiersTest, LagOfAServiceIsThatOfItsVerifierFurthestBehind) {
   all_.Acknowledge(*a, 7);
   all_.Acknowledge(*b, 4);
   all_.Acknowledge(*c, 8);  // ahead of what this server has read
-  EXPECT_EQ(all_.LagByName(7), (std::map<std::string, uint64_t>{{"orders", 3}, {"stock", 0}, {"other", 7}}));
+  const auto lags = all_.LagByName(7);
+  EXPECT_THAT(lags, SizeIs(3));
+  EXPECT_EQ(lags.at("orders").entries, 3u);
+  EXPECT_EQ(lags.at("stock").entries, 0u);
+  EXPECT_EQ(lags.at("other").entries, 7u);
+}
+
+TEST_F(VerifiersTest, SilenceOfAServiceIsThatOfItsMostSilentVerifier) {
+  const auto a = all_.Connect(Instance('a'), "orders"), b = all_.Connect(Instance('b'), "orders");
+  all_.Acknowledge(*a, 7);
+  clock_.Advance(absl::Seconds(3));
+  all_.Acknowledge(*a, 7);  // a heartbeat: nothing new
+  EXPECT_EQ(all_.LagByName(7).at("orders").silent_for, absl::Seconds(3));
+  all_.Acknowledge(*b, 7);
+  EXPECT_EQ(all_.LagByName(7).at("orders").silent_for, absl::ZeroDuration());
 }
 
 TEST_F(VerifiersTest, ServicesBeyondTheBoundAreOneForTheMetrics) {
@@ -61,7 +76,7 @@ TEST_F(VerifiersTest, ServicesBeyondTheBoundAreOneForTheMetrics) {
   }
   const auto lags = all_.LagByName(1);
   EXPECT_EQ(lags.size(), Verifiers::kMaxNames + 1);
-  EXPECT_EQ(lags.at("other"), 1);
+  EXPECT_EQ(lags.at("other").entries, 1u);
 }
 
 TEST_F(VerifiersTest, NobodyToWaitForIsNoWait) { EXPECT_THAT(*WaitFor(7), Optional(FieldsAre(0u, 0u, 0u))); }

@@ -86,11 +86,14 @@ TEST_F(FeedClientTest, AcknowledgesWhatItHasAppliedOnceItIsKnownToBeOfTheServers
   EXPECT_TRUE(first->WaitForAcknowledgement(4));
   EXPECT_EQ(first->acknowledgements().size(), 1u);  // none for the keys alone
   EXPECT_EQ(first->acknowledgements()[0].key_ids(0), "test-key");
-  first->Send(HeartbeatMessage(4));  // nothing new to say
+  first->Send(KeysMessage({signer_.jwk()}));  // nothing new to say
   first->Send(RevocationsMessage({SessionEntry(5, b_)}));
   EXPECT_TRUE(first->WaitForAcknowledgement(5));
   EXPECT_TRUE(IsRevoked(b_));
   EXPECT_EQ(first->acknowledgements().size(), 2u);
+  first->Send(HeartbeatMessage(5));
+  while (first->acknowledgements().size() < 3) std::this_thread::yield();
+  EXPECT_EQ(first->acknowledgements()[2].seq(), 5u);
   first->End();
 
   auto* second = service_.NextStream();
