@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "server/application.h"
 #include "server/config/config.h"
+#include "server/ops/file_limit.h"
 #include "server/ops/json_log.h"
 
 namespace {
@@ -60,6 +61,7 @@ int Fail(const absl::Status& status) {
 
 int main(int argc, char** argv) {
   HideMemory();
+  watchword::RaiseFileLimit();
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);  // gRPC's locks cost a tenth without it
   // gRPC would write lines of its own between ours, some at the will of whoever connects; the variable brings them
   // back.

@@ -60,12 +60,13 @@ class Operations(Documents):
         commands = blocks("docs/operations.md")
         self.assertGreaterEqual(len(commands), 9)
         printed, _ = self.run_all(commands, {
+            "KEY_ID": "$(watchword key list | awk '$3 == \"active\" {print $1}')",
             "DATABASE": f"127.0.0.1:{self.database.port}", "http://127.0.0.1:7071": f"http://127.0.0.1:{ops_port}",
             'bootstrap-admin = "admin"': f'bootstrap-admin = "admin"\nlisten = ["127.0.0.1:{port}"]\n'
                                          f'ops-listen = "127.0.0.1:{ops_port}"\nhash-memory = "8MiB"'},
             WATCHWORD_ADDRESS=f"127.0.0.1:{port}", XDG_STATE_HOME=str(self.folder / "state"))
         remember((self.folder / "data/bootstrap-admin-password").read_text().strip())
-        self.assertEqual(len(re.findall("^ok$", printed, re.MULTILINE)), 3, "ready each time")
+        self.assertEqual(len(re.findall("^ok$", printed, re.MULTILINE)), 4, "ready each time")
         self.assertRegex(printed, r"(?m)^watchwordd \d")
 
 

@@ -5,6 +5,7 @@ import array
 import fcntl
 import os
 import pathlib
+import resource
 import signal
 import socket
 import subprocess
@@ -66,6 +67,15 @@ class Exhausted(Case):
     @staticmethod
     def try_login(server):
         return server.grpc.call(AUTH + "Login", username="admin", password=server.admin_password)
+
+    def test_soft_limit_of_open_files_is_raised_to_the_hard_one(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))  # what the server inherits
+        try:
+            server = self.start(Server, self.folder)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        self.assertEqual(resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE), (hard, hard))
 
     def test_no_more_files_turns_new_connections_away_and_old_ones_are_served(self):
         server = self.start(Server, self.folder)
