@@ -101,8 +101,9 @@ class ServiceTest : public testing::Test {
     store_executor_.Stop();
   }
 
-  // The use cases' environment, with another hasher and executor for it, or another store.
-  Environment EnvironmentWith(const PasswordHasher& hasher, Executor& hash_executor, Store* store = nullptr) {
+  // The use cases' environment, with another hasher and executor for it, another store, or other randomness.
+  Environment EnvironmentWith(const PasswordHasher& hasher, Executor& hash_executor, Store* store = nullptr,
+                              RandomSource& random = SystemRandom()) {
     return {.settings = settings_,
             .store = store == nullptr ? *store_ : *store,
             .store_executor = store_executor_,
@@ -114,7 +115,7 @@ class ServiceTest : public testing::Test {
             .feed = *feed_,
             .verifiers = *verifiers_,
             .clock = clock_,
-            .random = SystemRandom(),
+            .random = random,
             .log = log_};
   }
 

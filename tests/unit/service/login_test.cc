@@ -7,6 +7,7 @@
 #include "testing/hooked_store.h"
 #include "testing/service_fixture.h"
 #include "watchword/base/reason.h"
+#include "watchword/base/testing/fake_random.h"
 #include "watchword/token/verifier.h"
 
 namespace watchword {
@@ -170,6 +171,27 @@ TEST_F(LoginTest, ARaisedCostThatCannotBeStoredDoesNotFailTheLogin) {
                   [&](Done<IssuedCredential> done) { login.Run(LoginOf(kAlice, kPassword), std::move(done)); }),
               IsOk());
   EXPECT_THAT(log_.text(), HasSubstr("could not raise the cost"));
+}
+
+TEST_F(LoginTest, WithoutRandomnessNothingIsIssuedAndNoSessionBegins) {
+  const auto before = Login();
+  FailingRandom none;
+  const Environment environment = EnvironmentWith(hasher_, hash_executor_, nullptr, none);
+  LoginCommand login(environment);
+  for (const SessionKind kind : {SessionKind::kAccessToken, SessionKind::kSessionToken}) {
+    auto request = LoginOf(kAlice, kPassword);
+    request.kind = kind;
+    EXPECT_THAT(
+        Await<IssuedCredential>([&](Done<IssuedCredential> done) { login.Run(std::move(request), std::move(done)); }),
+        HasCode(absl::StatusCode::kInternal));
+  }
+  RefreshCommand refresh(environment);
+  EXPECT_THAT(Await<IssuedCredential>([&](Done<IssuedCredential> done) {
+                refresh.Run(before->refresh_token, "", kNoDeadline, std::move(done));
+              }),
+              HasCode(absl::StatusCode::kInternal));
+  const auto alice = store_->users().FindByName(kAlice);
+  EXPECT_THAT(*store_->sessions().ListLive(alice->id, clock_.Now(), Uuid(), 10), testing::SizeIs(1));
 }
 
 // What breaks programs that quote, cut, count or print text carelessly.
