@@ -5,8 +5,8 @@ import sqlite3
 import os
 import pathlib
 
-from measure import (AuthServer, CostlyServer, Measurement, Service, Size, compare, load, log_in, measurements, message,
-                     paired, responses, run)
+from measure import (AuthServer, CostlyServer, Measurement, Service, Size, compare, in_turns, load, log_in, measurements,
+                     message, paired, responses, run)
 from harness import AUTH, Server, memory_of
 from growth import growth
 from alternatives import alternatives
@@ -25,10 +25,11 @@ def interceptor(size: Size, folder):
         with contextlib.closing(Service("gate_service", *flags)) as bare, \
                 contextlib.closing(Service("gate_service", *flags, "--gate", *revocations)) as gate:
             # Without a gate, the same bytes are sent: credentials that nobody looks at.
-            sides = [[side.load(seconds=size.seconds) for side in (gate, bare)] for _ in range(size.rounds)]
+            ours, reference = in_turns(size.rounds, lambda: gate.load(seconds=size.seconds),
+                                       lambda: bare.load(seconds=size.seconds))
             for what, key, unit in (("calls", "per_second", "1/s"), ("p50", "p50_us", "us"), ("p99", "p99_us", "us")):
-                yield paired(f"interceptor: {kind}, {what}", unit, [ours[key] for ours, _ in sides],
-                             [reference[key] for _, reference in sides])
+                yield paired(f"interceptor: {kind}, {what}", unit, [each[key] for each in ours],
+                             [each[key] for each in reference])
 
 
 def verify_cached(size, folder):
@@ -47,8 +48,8 @@ def verify_size(size):
 
 
 def validate(size, folder):
-    """Validate of credentials that the server knows, beside a health check of the same server, and beside a service
-    without a gate that does nothing."""
+    """Validate of credentials that the server knows, beside a health check of the same server by the same callers, and
+    beside a service without a gate that does nothing."""
     with AuthServer.started(Server, folder) as server, contextlib.closing(Service("gate_service")) as nothing:
         for kind, name in ((ACCESS_TOKEN, "access tokens"), (SESSION_TOKEN, "session tokens")):
             bearers = [answer.credential for answer in log_in(server, 20 if size.short else 500, kind)]
@@ -57,7 +58,8 @@ def validate(size, folder):
                 return load(server.address, AUTH + "Validate", bearers=bearers, seconds=size.seconds)["per_second"]
 
             def checks_health():
-                return load(server.address, "grpc.health.v1.Health/Check", seconds=size.seconds)["per_second"]
+                return load(server.address, "grpc.health.v1.Health/Check", bearers=bearers,
+                            seconds=size.seconds)["per_second"]
 
             def does_nothing():
                 return nothing.load(bearers=bearers, seconds=size.seconds)["per_second"]

@@ -58,7 +58,7 @@ def measure_store(store, size, servers):
     costs = {(operation, sessions): [] for operation in OPERATIONS for sessions in servers}
     for _ in range(size.rounds):
         for sessions, server in servers.items():
-            for operation, cost in one_round(server, 10 if size.short else 150).items():
+            for operation, cost in one_round(server, 10 if size.short else 100).items():
                 costs[operation, sessions].append(cost)
     least = min(servers)
     for operation in OPERATIONS:
@@ -91,7 +91,7 @@ def logouts_per_second(size, server):
     """Of 128 clients at once, on one server: their revocations are committed in groups."""
     rates = []
     for _ in range(size.rounds):
-        bearers = [each.credential for each in log_in(server, 1500, ACCESS_TOKEN)]
+        bearers = [each.credential for each in log_in(server, 1000, ACCESS_TOKEN)]
         rates.append(load(server.address, AUTH + "Logout", bearers=bearers, once=True, in_flight=64)["per_second"])
     return single("growth: MariaDB, logouts per second", "1/s", rates)
 

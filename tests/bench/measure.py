@@ -28,11 +28,11 @@ class Size:
 
     @property
     def rounds(self):
-        return 3 if self.short else 7
+        return 3 if self.short else 11
 
     @property
     def seconds(self):
-        return 0.5 if self.short else 2.0
+        return 0.5 if self.short else 1.0
 
 
 @dataclasses.dataclass
@@ -69,10 +69,19 @@ def single(name, unit, values):
     return Measurement(name, statistics.median(values), unit, spread=spread(values))
 
 
+def in_turns(rounds, ours, reference):
+    """What two functions return, called in turns: each pair in the other order than the one before (A B B A …), so that
+    a machine that gets slower or faster favours neither."""
+    results = [], []
+    for i in range(rounds):
+        for which in ((0, 1), (1, 0))[i % 2]:
+            results[which].append((ours, reference)[which]())
+    return results
+
+
 def compare(name, unit, ours, reference, rounds):
-    """Measures two things in turns (A B A B …); each is a function that returns a number."""
-    pairs = [(ours(), reference()) for _ in range(rounds)]
-    return paired(name, unit, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
+    """Measures two things in turns; each is a function that returns a number."""
+    return paired(name, unit, *in_turns(rounds, ours, reference))
 
 
 def paired(name, unit, ours, reference):
