@@ -17,8 +17,9 @@ namespace {
 // a change within some tens.
 constexpr double kNewest = 0.1;
 
-// How much longer than expected the queue is taken to be when it is held against a deadline: at exactly the average
-// half of what is accepted would be late.
+// How much longer than expected the queue may turn out to be. What is accepted must leave that much time before its
+// deadline, and may wait that much longer than max_wait: at exactly the average half of it would be refused late, when
+// it has waited for nothing.
 constexpr double kCaution = 1.25;
 
 }  // namespace
@@ -116,7 +117,7 @@ absl::Status Executor::MayRun(const Item& item) const {
     return absl::DeadlineExceededError("the deadline passed while the work was queued");
   }
   if (options_.max_wait == absl::InfiniteDuration() || item.at_once) return absl::OkStatus();
-  if (clock_.SinceBoot() - item.queued_at > options_.max_wait) {
+  if (clock_.SinceBoot() - item.queued_at > kCaution * options_.max_wait) {
     return WithRetryDelay(absl::ResourceExhaustedError("the work waited for too long"), ExpectedWait());
   }
   if (now + average_ > item.deadline) {

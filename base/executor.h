@@ -34,7 +34,9 @@ class Executor {
     size_t queue_capacity = 64;                          // waiting pieces of work, not counting those that run
     int nice = 0;                                        // added to the threads': 0 to 19, higher yields to others
     size_t budget = std::numeric_limits<size_t>::max();  // what pieces of work that run at once may weigh together
-    absl::Duration max_wait = absl::InfiniteDuration();  // in the queue; infinite: nothing is expected or refused
+    // In the queue, as expected when work comes; it may be a quarter more in the end. Infinite: nothing is expected or
+    // refused.
+    absl::Duration max_wait = absl::InfiniteDuration();
     // Told how long each piece of work took that ran; on the executor's threads.
     std::function<void(absl::Duration)> observe = {};
   };

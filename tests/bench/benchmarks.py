@@ -87,8 +87,7 @@ def login(size, folder):
 def login_flood(size, folder):
     """Ten times as many logins as can be hashed: what Validate feels of them, and what they cost."""
     budget = 64  # MiB
-    with AuthServer.started(Server, folder, "--hash-budget", f"{budget}MiB", "--hash-threads", 8,
-                            patient=False) as server:
+    with AuthServer.started(Server, folder, "--hash-budget", f"{budget}MiB", patient=False) as server:
         before = memory_of(server, peak=True)
         yield from measurements("login_flood_bench", "--address", server.address, "--username", "admin", "--seconds",
                                 3 if size.short else 20, stdin=server.admin_password)

@@ -85,9 +85,9 @@ def write_json(path, measurements, environment):
 def write_docs(folder, sections, environment):
     """`sections`: [(name, what it measures, measurements)]."""
     text = ["# Performance", "",
-            "Written by the command below; do not edit it. Each figure is the median of several rounds, in which ours and the",
-            "reference are measured in turns (A B A B …); the spread is the least and the greatest ratio of a round, or value",
-            "where there is no ratio. What is promised has a goal.", "", "```sh", environment["command"], "```", "",
+            f"Written by `{environment['command']}`; do not edit it. Each figure is the median of several rounds, in which",
+            "ours and the reference are measured in turns (A B B A …); the spread is the least and the greatest ratio of a",
+            "round, or value where there is no ratio. What is promised has a goal.", "",
             f"On {environment['date']}, {', '.join(f'{k}: {v}' for k, v in environment['machine'].items())}.", "",
             "Versions: " + ", ".join(f"{k} {v}" for k, v in environment["versions"].items()) + ".", ""]
     unmet = [each for _, _, found in sections for each in found if goal_of(each) and not goal_of(each).met(each)]
