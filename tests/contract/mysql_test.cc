@@ -2,6 +2,7 @@
 #include <atomic>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -41,14 +42,15 @@ class MysqlTest : public testing::Test {
     return store.ok() ? *std::move(store) : nullptr;
   }
 
-  PrincipalRecord AddAlice() {
-    PrincipalRecord alice;
-    alice.id = *Uuid::NewV7(now_, SystemRandom());
-    alice.name = "alice";
-    alice.created_at = now_;
-    EXPECT_THAT(store_->users().Create(alice), IsOk());
-    return alice;
+  PrincipalRecord AddPrincipal(std::string name) {
+    PrincipalRecord principal;
+    principal.id = *Uuid::NewV7(now_, SystemRandom());
+    principal.name = std::move(name);
+    principal.created_at = now_;
+    EXPECT_THAT(store_->users().Create(principal), IsOk());
+    return principal;
   }
+  PrincipalRecord AddAlice() { return AddPrincipal("alice"); }
 
   SessionRecord AddSession(const PrincipalRecord& principal) {
     SessionRecord session;
@@ -97,7 +99,10 @@ bool IsSmall(absl::string_view table) {
 
 TEST_F(MysqlTest, EveryStatementFindsItsRowsThroughAnIndex) {
   const PrincipalRecord alice = AddAlice();
-  for (int i = 0; i < 50; ++i) AddSession(alice);
+  for (int i = 0; i < 50; ++i) {  // so many that reading all of them is not the cheapest way
+    AddSession(alice);
+    AddPrincipal(absl::StrCat("user-", i));
+  }
   database_.Sql("ANALYZE TABLE principals, sessions, revocations");
   std::vector<std::string> texts;
   for (size_t i = 0; i < mysql::kSqlCount; ++i) texts.push_back(mysql::TextOf(static_cast<mysql::Sql>(i)));
@@ -108,16 +113,17 @@ TEST_F(MysqlTest, EveryStatementFindsItsRowsThroughAnIndex) {
     if (absl::StartsWith(text, "INSERT") && !absl::StrContains(text, "SELECT")) continue;  // looks for nothing
     const std::string plan = database_.Sql(absl::StrCat("EXPLAIN ", WithValues(text)));
     for (const std::string& row : std::vector<std::string>(absl::StrSplit(plan, '\n', absl::SkipEmpty()))) {
-      // id, select_type, table, type, possible_keys, key, …
-      const std::vector<std::string> columns = absl::StrSplit(row, '\t');
-      ASSERT_GT(columns.size(), 5u) << row;
+      // id, select_type, table, [of MySQL: partitions,] type, possible_keys, key, …
+      std::vector<std::string> columns = absl::StrSplit(row, '\t');
+      ASSERT_GE(columns.size(), 10u) << row;
+      if (columns.size() == 12) columns.erase(columns.begin() + 3);
       if (columns[2] == "NULL" || IsSmall(columns[2])) continue;
       ++looked_up;
       EXPECT_NE(columns[3], "ALL") << "reads the whole table: " << text << "\n" << plan;
       EXPECT_NE(columns[5], "NULL") << "uses no index: " << text << "\n" << plan;
     }
   }
-  EXPECT_GE(looked_up, 15u);
+  EXPECT_GE(looked_up, 13u);
 }
 
 TEST_F(MysqlTest, LeaseIsHeldByOneUntilItExpires) {
@@ -202,6 +208,11 @@ TEST_F(MysqlTest, WhoeverCannotHaveAConnectionInTimeIsToldSo) {
 TEST_F(MysqlTest, SecondOfTwoThatDeadlockRunsAgain) {
   const PrincipalRecord alice = AddAlice();
   // SetPassword locks the principal, then the sequencer; somebody else does it the other way round.
+  database_.Sql(
+      "DELIMITER //\n"
+      "CREATE PROCEDURE collide() BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION ROLLBACK; START TRANSACTION; "
+      "SELECT seq INTO @a FROM revocation_sequencer FOR UPDATE; DO SLEEP(0.005); "
+      "SELECT kind INTO @b FROM principals WHERE name = 'alice' FOR UPDATE; COMMIT; END //");
   std::atomic<bool> done = false;
   InParallel(2, [&](int i) {
     if (i == 0) {
@@ -214,11 +225,7 @@ TEST_F(MysqlTest, SecondOfTwoThatDeadlockRunsAgain) {
     }
     while (!done) {
       // Loses some of the deadlocks itself, and goes on.
-      database_.Sql(
-          "DELIMITER //\n"
-          "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION ROLLBACK; START TRANSACTION; "
-          "SELECT seq INTO @a FROM revocation_sequencer FOR UPDATE; DO SLEEP(0.005); "
-          "SELECT kind INTO @b FROM principals WHERE name = 'alice' FOR UPDATE; COMMIT; END //");
+      database_.Sql("CALL collide()");
     }
   });
   EXPECT_EQ(store_->users().Find(alice.id)->credential_version, alice.credential_version + 20) << "each once";

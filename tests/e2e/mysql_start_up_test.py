@@ -73,8 +73,8 @@ class StartUp(StoreCase):
         self.assertRefused("not made by the migrations of a release", "restore a backup")
 
     def test_wrong_password_is_refused(self):
-        self.on_schema(f"SET PASSWORD FOR {USER}@'%' = PASSWORD('another')",
-                       f"SET PASSWORD FOR {USER}@'%' = PASSWORD('{DATABASE_PASSWORD}')")
+        self.on_schema(f"ALTER USER {USER}@'%' IDENTIFIED BY 'another'",
+                       f"ALTER USER {USER}@'%' IDENTIFIED BY '{DATABASE_PASSWORD}'")
         self.assertRefused("Access denied", f"127.0.0.1:{self.database.port}")
 
     def test_database_that_is_down_is_waited_for(self):

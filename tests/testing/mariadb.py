@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A MariaDB server of the tests' own, never the system's: in a folder, on a socket there and a loopback port.
+"""A MariaDB server of the tests' own, never the system's: in a folder, on a socket there and a loopback port. Or a MySQL
+server, if $WATCHWORD_TEST_MYSQLD names its program (tests/mysql8.sh does).
 
     mariadb.py start FOLDER      starts one and returns when it answers on FOLDER/socket
     mariadb.py stop FOLDER       ends it
@@ -20,6 +21,8 @@ import time
 PATIENCE = 60  # seconds; a test that needs it fails anyway
 # Debian keeps servers where users' PATH does not lead.
 SEARCH = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
+MYSQLD = os.environ.get("WATCHWORD_TEST_MYSQLD")
+SERVER = MYSQLD or "mariadbd"
 
 
 def program(name):
@@ -59,14 +62,17 @@ class MariaDb:
 
     @classmethod
     def install(cls, data):
-        subprocess.run([program("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal",
-                        "--skip-test-db", "--innodb-log-file-size=8M", f"--datadir={data}", *cls.user()],
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=10 * PATIENCE)
+        command = [program("mariadb-install-db"), "--no-defaults", "--auth-root-authentication-method=normal",
+                   "--skip-test-db", "--innodb-log-file-size=8M"]
+        if MYSQLD:
+            command = [MYSQLD, "--no-defaults", "--initialize-insecure"]
+        subprocess.run([*command, f"--datadir={data}", *cls.user()], check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, timeout=10 * PATIENCE)
 
     @classmethod
     def files_in(cls, folder):
-        """A folder for `files`, as new, in `folder`: made by the first who asks, for this release of MariaDB."""
-        release = subprocess.run([program("mariadbd"), "--no-defaults", "--version"], check=True, capture_output=True,
+        """A folder for `files`, as new, in `folder`: made by the first who asks, for this release of the server."""
+        release = subprocess.run([program(SERVER), "--no-defaults", "--version"], check=True, capture_output=True,
                                  text=True, timeout=PATIENCE).stdout.split()[2]
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,12 +93,12 @@ class MariaDb:
     def command(self):
         # Servers delete each other's temporary tables from a folder that they share.
         (self.folder / "tmp").mkdir(exist_ok=True)
-        return [program("mariadbd"), "--no-defaults", *self.user(), f"--datadir={self.folder / 'data'}",
+        return [program(SERVER), "--no-defaults", *self.user(), f"--datadir={self.folder / 'data'}",
                 f"--tmpdir={self.folder / 'tmp'}",
                 f"--socket={self.socket}", f"--pid-file={self.folder / 'pid'}", f"--port={self.port}",
                 "--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1",
                 "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M", "--performance-schema=OFF",
-                "--max-connections=300", "--skip-name-resolve", *self.options]
+                "--max-connections=300", "--skip-name-resolve", *(["--mysqlx=OFF"] if MYSQLD else []), *self.options]
 
     def start(self):
         """Starts it, also again after it was ended, and returns when it answers."""
@@ -106,7 +112,7 @@ class MariaDb:
         deadline = time.monotonic() + PATIENCE
         while not self.answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"MariaDB does not start:\n{(self.folder / 'log').read_text(errors='replace')[-3000:]}")
+                raise RuntimeError(f"{SERVER} does not start:\n{(self.folder / 'log').read_text(errors='replace')[-3000:]}")
             time.sleep(0.02)
 
     def answers(self):
@@ -151,7 +157,7 @@ def stop(folder):
     place = pathlib.Path(folder).resolve()
     with contextlib.suppress(FileNotFoundError):  # it is not running any more
         process = pathlib.Path("/proc") / (place / "pid").read_text().strip()
-        if (process / "comm").read_text().startswith("mariadbd"):
+        if (process / "comm").read_text().strip() == pathlib.Path(SERVER).name:
             os.kill(int(process.name), signal.SIGTERM)
             deadline = time.monotonic() + PATIENCE
             while process.exists() and time.monotonic() < deadline:

@@ -91,12 +91,18 @@ TEST_F(KeyRingTest, ARunningServerOpensWhatOthersSealWithAKeyThatHasComeToItsFil
 
 TEST_F(KeyRingTest, AServerOfASharedStoreThatCannotReadTheKeysSignsNothing) {
   const auto ring = *KeyRing::Open(store_->keys(), {.key_file = key_file_, .shared = true}, clock_, SystemRandom());
-  clock_.Advance(KeyRing::kMaxAge);
+  clock_.Advance(KeyRing::kUsualAge);
+  EXPECT_FALSE(ring->may_be_behind());
+  clock_.Advance(absl::Nanoseconds(1));
+  EXPECT_TRUE(ring->may_be_behind());
+  EXPECT_FALSE(keys_->may_be_behind()) << "nobody else changes the keys of a store of its own";
+  clock_.Advance(KeyRing::kMaxAge - KeyRing::kUsualAge - absl::Nanoseconds(1));
   EXPECT_THAT(ring->active_key(), IsOk());
   clock_.Advance(absl::Nanoseconds(1));
   EXPECT_THAT(ring->active_key(), HasCode(absl::StatusCode::kUnavailable));
   ASSERT_THAT(ring->Refresh(), IsOk());
   EXPECT_THAT(ring->active_key(), IsOk());
+  EXPECT_FALSE(ring->may_be_behind());
 }
 
 TEST_F(KeyRingTest, SecretsLieSealedInTheStore) {
