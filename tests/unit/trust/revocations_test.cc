@@ -1,6 +1,10 @@
 #include "watchword/trust/revocations.h"
 
+#include <malloc.h>
+
+#include <array>
 #include <memory>
+#include <random>
 #include <string>
 
 #include "gmock/gmock.h"
@@ -82,6 +86,31 @@ TEST(RevocationSetTest, EntryThatHasExpiredIsNotStored) {
   EXPECT_EQ(set.size(), 0u);
   set.Add({.target = Revocation::Session{NewId()}, .expires_at = kNow - kRevocationMargin + kTick}, kNow);
   EXPECT_EQ(set.size(), 1u);
+}
+
+TEST(RevocationSetTest, ADayOfRevocationsTakesNoMoreMemoryThanItsFirstHour) {
+  constexpr int kEachMinute = 3000;
+  const absl::Duration lifetime = absl::Minutes(5);
+  const auto in_use = [] {
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  RevocationSet set;
+  std::mt19937_64 random;  // 16 bytes from the kernel for each would take most of the time
+  const size_t before = in_use();
+  size_t after_an_hour = 0;
+  for (int minute = 0; minute < 24 * 60; ++minute) {
+    const absl::Time now = kNow + absl::Minutes(minute);
+    for (int i = 0; i < kEachMinute; ++i) {
+      const std::array<uint64_t, 2> bytes = {random(), random()};
+      const Uuid id = *Uuid::FromBytes({reinterpret_cast<const char*>(bytes.data()), sizeof(bytes)});
+      set.Add({.target = Revocation::Session{id}, .expires_at = now + lifetime}, now);
+    }
+    set.DropExpired(now);
+    if (minute == 60) after_an_hour = in_use() - before;
+  }
+  EXPECT_LE(set.size(), kEachMinute * absl::ToInt64Minutes(lifetime + kRevocationMargin + absl::Minutes(1)));
+  EXPECT_LE(in_use() - before, after_an_hour + after_an_hour / 2);
 }
 
 TEST(RevocationSetTest, EntryAddedTwiceChangesNothing) {
