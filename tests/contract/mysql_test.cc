@@ -84,6 +84,7 @@ class MysqlTest : public testing::Test {
 // A statement with plausible values in place of its parameters, so that EXPLAIN sees what types are compared.
 std::string WithValues(const std::string& text) {
   std::string filled = absl::StrReplaceAll(text, {{"LIMIT ?", "LIMIT 10"},
+                                                  {"name > ?", "name > 'user-8'"},
                                                   {"> ?", "> 5"},
                                                   {"< ?", "< 5"},
                                                   {"generation = ?", "generation = 5"},
