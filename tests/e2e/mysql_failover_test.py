@@ -99,14 +99,16 @@ class Failover(StoreCase):
 
     def log_out_everywhere(self, server, orders):
         """A credential that the verifier knows to be revoked: it may just be connecting again."""
-        reached = False
-        while not reached:
-            credential = server.rpc.must(AUTH + "Login", username="admin", password=server.admin_password,
-                                         audiences=["orders"])["credential"]
-            told = server.rpc.must(AUTH + "Logout", bearer=credential, wait_for_verifiers=True)
-            reached = told.get("verifiers_acknowledged", 0) == 1
-        self.assertRefusedBy(orders, credential)
-        return credential
+        ended = []
+
+        def verifier_was_told():
+            ended.append(server.rpc.must(AUTH + "Login", username="admin", password=server.admin_password,
+                                         audiences=["orders"])["credential"])
+            told = server.rpc.must(AUTH + "Logout", bearer=ended[-1], wait_for_verifiers=True)
+            return told.get("verifiers_acknowledged", 0) == 1
+        until(verifier_was_told)
+        self.assertRefusedBy(orders, ended[-1])
+        return ended[-1]
 
     def test_nothing_acknowledged_is_lost_when_the_primary_is_switched_or_dies(self):
         switched, failed_over = [], []
