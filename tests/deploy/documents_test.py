@@ -1,5 +1,7 @@
 """README.md and docs/operations.md: each command in them is run as its reader would, in the order of the document."""
 
+import itertools
+import os
 import pathlib
 import re
 import subprocess
@@ -15,8 +17,17 @@ from mariadb import program
 from transport_test import Certificates
 
 BLOCK = re.compile(r"^```sh\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```.*?^```\n", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`([^`\n]+)`")
+FLAG = re.compile(r"--[a-z][a-z0-9-]*")
 # Which the tests are run by, or which would build the image or the program again.
 RUN_ELSEWHERE = ("deploy/local.sh\n", "tests/run.sh\n")
+
+
+def run(command):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=clean_environment())
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+    return done.stdout
 
 
 def blocks(document):
@@ -114,10 +125,84 @@ class Readme(Documents):
 class Completeness(unittest.TestCase):
     def test_no_document_has_commands_that_nobody_runs(self):
         run_by_a_test = {"README.md", "docs/operations.md", "docs/grpcurl.md", "interceptors/README.md"}
-        builds = {"CONTRIBUTING.md"}  # what .ci/run and the tests are started with
-        found = {str(path.relative_to(ROOT)) for pattern in ("*.md", "docs/*.md", "interceptors/*.md")
-                 for path in ROOT.glob(pattern) if "```sh\n" in path.read_text()}
+        builds = {"CONTRIBUTING.md"}  # the tests themselves, which NamedInSentences looks at
+        found = {name for name, text in documents().items() if "```sh\n" in text}
         self.assertEqual(found, run_by_a_test | builds)
+
+
+def documents():
+    """Each document's name and text."""
+    return {str(path.relative_to(ROOT)): path.read_text()
+            for pattern in ("*.md", "docs/*.md", "interceptors/*.md") for path in ROOT.glob(pattern)}
+
+
+class NamedInSentences(unittest.TestCase):
+    """Commands, flags, files and metrics that a sentence names exist: what was renamed was renamed there, too."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.named = sorted({(name, code) for name, text in documents().items()
+                            for code in CODE.findall(FENCED.sub("", text))})
+        cls.of_daemon = run([BIN / "watchwordd", "--help"]) + run([BIN / "watchwordd", "migrate", "--help"])
+        cls.flags = set(FLAG.findall(cls.of_daemon + run([BIN / "watchword", "man"]).replace("\\-", "-")))
+        for script in subprocess.run(["git", "ls-files", "*.sh"], cwd=ROOT, capture_output=True, text=True,
+                                     check=True).stdout.split():
+            cls.flags.update(FLAG.findall((ROOT / script).read_text()))
+
+    def of(self, pattern):
+        found = [(name, match) for name, code in self.named if (match := re.match(pattern, code))]
+        self.assertTrue(found, f"no document has {pattern}: is it still how they are written?")
+        return found
+
+    def check_command(self, name, words):
+        """Words of a command line, whose program and what follows it must exist."""
+        program, *rest = words
+        if program == "watchword":
+            subcommands = list(itertools.takewhile(re.compile(r"[a-z][a-z-]*$").match, rest))
+            known = run([BIN / "watchword", *subcommands, "--help"]) + run([BIN / "watchword", "--help"])
+        elif program == "watchwordd":
+            known = self.of_daemon
+        elif program == "ctest":
+            self.assertNotIn("Total Tests: 0", run(["ctest", "--test-dir", BIN.parent, "-N", *rest[2:]]), (name, words))
+            return
+        else:
+            self.assertTrue(os.access(ROOT / program, os.X_OK), f"{name} names {program}, which is no program")
+            known = (ROOT / program).read_text() + "".join(run([ROOT / program, "--help"]) if "/" in program and
+                                                           program != ".ci/run" else "")
+            for word in filter(re.compile(r"[a-z_]+$").match, rest):
+                self.assertIn(word, known, f"{name}: {' '.join(words)}")
+        for flag in filter(FLAG.match, rest):
+            self.assertIn(flag, FLAG.findall(known), f"{name}: {' '.join(words)}")
+
+    def test_commands(self):
+        for name, match in self.of(r"((watchwordd?|ctest|\.ci/run|(tests|deploy)/[a-z0-9-]+\.sh)( .*)?)$"):
+            self.check_command(name, match[1].split())
+
+    def test_commands_of_those_who_build(self):
+        for line in "".join(blocks("CONTRIBUTING.md")).splitlines():
+            words = line.split("#")[0].split()
+            for preset in re.findall(r"--preset (\S+)", line):
+                self.assertRegex((ROOT / "CMakePresets.json").read_text(), f'"name": "{preset}"', line)
+            for path in filter(re.compile(r"(tests|\.ci)/").match, words):
+                self.assertTrue(os.access(ROOT / path, os.X_OK), line)
+            if words and words[0] == "tests/bench.sh":
+                self.check_command("CONTRIBUTING.md", words)
+
+    def test_flags(self):
+        for name, match in self.of(r"(--[a-z][a-z0-9-]*)"):
+            if match[1] != "--prefix":  # cmake's
+                self.assertTrue(match[1] in self.flags, f"{name} names {match[1]}")
+
+    def test_files(self):
+        """A path may lack its ending, and capitals in it stand for any name."""
+        for name, match in self.of(r"((base|client|cmake|deploy|docs|interceptors|proto|server|tests)/[\w./-]*)"):
+            pattern = re.sub("[A-Z]{3,}", "*", match[1].rstrip("/")) + "*"
+            self.assertTrue(list(ROOT.glob(pattern)), f"{name} names {match[1]}")
+
+    def test_metrics(self):
+        code = "".join(path.read_text() for folder in ("server", "interceptors") for path in (ROOT / folder).rglob("*.cc"))
+        for name, match in self.of(r"(watchword_[a-z_]*_(total|seconds|bytes|entries|age|size))\b"):
+            self.assertTrue(match[1] in code, f"{name} names {match[1]}")
 
 
 if __name__ == "__main__":
