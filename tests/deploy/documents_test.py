@@ -175,7 +175,7 @@ class NamedInSentences(unittest.TestCase):
             self.assertIn(flag, FLAG.findall(known), f"{name}: {' '.join(words)}")
 
     def test_commands(self):
-        for name, match in self.of(r"((watchwordd?|ctest|\.ci/run|(tests|deploy)/[a-z0-9-]+\.sh)( .*)?)$"):
+        for name, match in self.of(r"(?:[A-Z_]+=\S+ )*((watchwordd?|ctest|\.ci/run|(tests|deploy)/[a-z0-9-]+\.sh)( .*)?)$"):
             self.check_command(name, match[1].split())
 
     def test_commands_of_those_who_build(self):
