@@ -17,6 +17,7 @@
 #include "server/crypto/password_hasher.h"
 #include "server/ops/file_limit.h"
 #include "server/ops/json_audit_log.h"
+#include "server/ops/listener_check.h"
 #include "server/ops/memory_keeper.h"
 #include "server/ops/metrics.h"
 #include "server/ops/ops_server.h"
@@ -175,6 +176,7 @@ struct Application::Parts {
   std::unique_ptr<Gate> gate;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<HealthReporter> health;
+  std::optional<ListenerCheck> listeners;
   std::atomic<bool> started = false;  // all of the above is there
   std::unique_ptr<OpsServer> ops;
 };
@@ -319,6 +321,7 @@ absl::Status Application::Parts::Listen() {
   grpc::ServerBuilder builder;
   Tune(config, builder);
   std::vector<int> ports(config.listen.size(), 0);
+  std::vector<std::string> addresses;
   for (size_t i = 0; i < config.listen.size(); ++i) {
     gate->AddListeningPort(builder, config.listen[i].text, SecurityOf(config.listen[i], config), &ports[i]);
   }
@@ -332,7 +335,11 @@ absl::Status Application::Parts::Listen() {
                                                  ": is the address in use, or not of this machine? (--listen)"));
     }
     log.Info("listening", {{"address", config.listen[i].text}, {"port", absl::StrCat(ports[i])}});
+    const std::string& text = config.listen[i].text;
+    addresses.push_back(config.listen[i].is_unix_socket ? text
+                                                        : absl::StrCat(text.substr(0, text.rfind(':') + 1), ports[i]));
   }
+  listeners.emplace(std::move(addresses), ListenerCheck::Options(), log);
   health =
       std::make_unique<HealthReporter>(*store, *store_executor, *server->GetHealthCheckService(), ServiceNames(), log);
   return absl::OkStatus();
@@ -345,6 +352,7 @@ absl::Status Application::Parts::StartOperationsPort() {
        .port = config.ops_listen->port,
        .issuer = config.issuer,
        .metrics = [this] { return metrics.Render() + (started ? ToPrometheusText(gate->metrics()) : std::string()); },
+       .liveness = [this] { return started ? listeners->liveness() : absl::OkStatus(); },
        .readiness = [this] { return started ? health->readiness() : absl::UnavailableError("starting"); },
        .jwks = [this] { return started ? JwksJson(*keys) : std::string(); }});
   if (!opened.ok()) return opened.status();
@@ -471,6 +479,7 @@ Application::~Application() {
   Parts& parts = *parts_;
   if (parts.health != nullptr) parts.health->Drain();
   if (parts.feed != nullptr) parts.feed->Stop();  // ends the feeds, which would use up the time for the rest
+  if (parts.listeners.has_value()) parts.listeners->Stop();
   if (parts.server != nullptr) {
     parts.server->Shutdown(absl::ToChronoTime(absl::Now() + parts.config.drain_timeout));
     parts.server->Wait();

@@ -68,17 +68,18 @@ std::string Discovery(const OpsServer::Options& options) {
   return document.dump();
 }
 
+void Answer(httplib::Response& response, const absl::Status& status) {
+  if (status.ok()) return Answer(response, 200, "ok\n");
+  Answer(response, 503, absl::StrCat(absl::StrReplaceAll(status.message(), {{"\n", " "}}), "\n"));
+}
+
 void Route(const OpsServer::Options& options, const httplib::Request& request, httplib::Response& response) {
   if (request.method != "GET" && request.method != "HEAD") {
     response.set_header("Allow", "GET, HEAD");
     return Answer(response, 405, "only GET\n");
   }
-  if (request.path == "/livez") return Answer(response, 200, "ok\n");
-  if (request.path == "/readyz") {
-    const absl::Status ready = options.readiness();
-    if (ready.ok()) return Answer(response, 200, "ok\n");
-    return Answer(response, 503, absl::StrCat(absl::StrReplaceAll(ready.message(), {{"\n", " "}}), "\n"));
-  }
+  if (request.path == "/livez") return Answer(response, options.liveness());
+  if (request.path == "/readyz") return Answer(response, options.readiness());
   if (request.path == "/metrics") return Answer(response, 200, options.metrics(), "text/plain; version=0.0.4");
   if (request.path == "/.well-known/jwks.json") {
     const std::string keys = options.jwks();

@@ -19,6 +19,7 @@ if __name__ == "__main__" and "WATCHWORD_OWN_MOUNTS" not in os.environ:
     rights = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     os.execvp("unshare", ["unshare", *rights, "--mount", sys.executable, "-B", *sys.argv])
 
+from cluster import probe
 from harness import (AUTH, BIN, OK, ORDERS, Case, Orders, Process, Server, UNAUTHENTICATED, UNAVAILABLE,
                      clean_environment, free_port, secrets_in, until)
 from rpc import Rpc
@@ -83,14 +84,19 @@ class Exhausted(Case):
         old = Rpc(server.address)
         self.addCleanup(old.close)
         self.assertTrue(old.must(AUTH + "Validate", bearer=login["credential"])["active"])
+        self.assertEqual(probe(server.ops_port, "livez"), 200)
         files = len(os.listdir(f"/proc/{server.process.pid}/fd"))
-        subprocess.run(["prlimit", f"--pid={server.process.pid}", f"--nofile={files + 8}"], check=True)
+        before = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (files + 8, before[1]))
         for _ in range(40):
             self.addCleanup(socket.create_connection(("127.0.0.1", server.port)).close)
         until(lambda: len(os.listdir(f"/proc/{server.process.pid}/fd")) > files + 4)
         new = Rpc(server.address)
         self.addCleanup(new.close)
         self.assertTrue(new.call(AUTH + "Validate", bearer=login["credential"], timeout=3).is_outage)
+        # gRPC accepts nobody for good: whoever watches the process is told to restart it.
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, before)
+        until(lambda: probe(server.ops_port, "livez") == 503)
         self.assertTrue(old.must(AUTH + "Validate", bearer=login["credential"])["active"])
 
     def test_log_that_nobody_reads_holds_up_no_call(self):
