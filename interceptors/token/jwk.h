@@ -62,6 +62,10 @@ class KeySet {
   // The key, or nullptr. Valid as long as this set.
   const VerificationKey* Find(absl::string_view key_id) const;
 
+  // The id of the key whose access tokens have this header, or nullptr: for the bytes that Watchword itself writes, so
+  // that they need not be parsed for each token (`alg`, `kid` and `typ`, in this order, without spaces; base64url).
+  const std::string* FindByHeader(absl::string_view header) const;
+
   // The ids of the keys, in order.
   std::vector<std::string> key_ids() const;
 
@@ -70,6 +74,7 @@ class KeySet {
 
  private:
   absl::flat_hash_map<std::string, VerificationKey> keys_;
+  absl::flat_hash_map<std::string, std::string> ids_by_header_;
 };
 
 }  // namespace watchword

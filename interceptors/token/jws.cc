@@ -71,6 +71,17 @@ absl::StatusOr<Header> ParseHeader(const Parts& parts) {
   return Header{*std::move(json), std::move(algorithm), std::move(key_id)};
 }
 
+// The id of the key of `keys` that the header names.
+absl::StatusOr<std::string> FindKeyId(const Parts& parts, TokenType type, const KeySet& keys) {
+  if (const std::string* known = keys.FindByHeader(parts.header); known != nullptr) return *known;
+  absl::StatusOr<Header> header = ParseHeader(parts);
+  if (!header.ok()) return header.status();
+  if (!HasType(header->json, type)) return TokenInvalid("not an access token");
+  const VerificationKey* key = keys.Find(header->key_id);
+  if (key == nullptr || header->algorithm != AlgorithmName(key->algorithm())) return TokenInvalid(kNotTrusted);
+  return std::move(header->key_id);
+}
+
 }  // namespace
 
 absl::Status TokenInvalid(absl::string_view detail) {
@@ -80,18 +91,14 @@ absl::Status TokenInvalid(absl::string_view detail) {
 absl::StatusOr<VerifiedJws> VerifyJws(absl::string_view token, TokenType type, const KeySet& keys) {
   Parts parts;
   if (auto status = Split(token, parts); !status.ok()) return status;
-  absl::StatusOr<Header> header = ParseHeader(parts);
-  if (!header.ok()) return header.status();
-  if (!HasType(header->json, type)) return TokenInvalid("not an access token");
-
-  const VerificationKey* key = keys.Find(header->key_id);
-  if (key == nullptr || header->algorithm != AlgorithmName(key->algorithm())) return TokenInvalid(kNotTrusted);
+  absl::StatusOr<std::string> key_id = FindKeyId(parts, type, keys);
+  if (!key_id.ok()) return key_id.status();
   const absl::StatusOr<std::string> signature = Base64UrlDecode(parts.signature);
-  if (!signature.ok() || !key->Verify(parts.signed_text, *signature)) return TokenInvalid(kNotTrusted);
+  if (!signature.ok() || !keys.Find(*key_id)->Verify(parts.signed_text, *signature)) return TokenInvalid(kNotTrusted);
 
   absl::StatusOr<std::string> payload = Base64UrlDecode(parts.payload);
   if (!payload.ok()) return TokenInvalid(kMalformed);
-  return VerifiedJws{*std::move(payload), std::move(header->key_id)};
+  return VerifiedJws{*std::move(payload), *std::move(key_id)};
 }
 
 absl::StatusOr<std::string> ClaimedKeyId(absl::string_view token) {

@@ -4,6 +4,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "watchword/base/base64url.h"
@@ -74,6 +75,11 @@ bool IsOfOurKind(const Jwk& jwk) {
   return jwk.kty == "RSA";
 }
 
+bool NeedsNoEscape(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_'; });
+}
+
 }  // namespace
 
 absl::StatusOr<KeySet> KeySet::FromJwks(const std::vector<Jwk>& jwks) {
@@ -82,6 +88,10 @@ absl::StatusOr<KeySet> KeySet::FromJwks(const std::vector<Jwk>& jwks) {
     const absl::StatusOr<VerificationKey> key = VerificationKey::FromJwk(jwk);
     if (!key.ok()) return BadKey(jwk.kid, key.status().message());
     if (!set.keys_.emplace(jwk.kid, *key).second) return BadKey(jwk.kid, "two keys have this id");
+    if (!NeedsNoEscape(jwk.kid)) continue;
+    const std::string header =
+        absl::StrCat(R"({"alg":")", AlgorithmName(key->algorithm()), R"(","kid":")", jwk.kid, R"(","typ":"at+jwt"})");
+    set.ids_by_header_.emplace(Base64UrlEncode(header), jwk.kid);
   }
   return set;
 }
@@ -114,6 +124,11 @@ absl::StatusOr<KeySet> KeySet::Parse(absl::string_view json) {
 const VerificationKey* KeySet::Find(absl::string_view key_id) const {
   const auto found = keys_.find(key_id);
   return found == keys_.end() ? nullptr : &found->second;
+}
+
+const std::string* KeySet::FindByHeader(absl::string_view header) const {
+  const auto found = ids_by_header_.find(header);
+  return found == ids_by_header_.end() ? nullptr : &found->second;
 }
 
 std::vector<std::string> KeySet::key_ids() const {

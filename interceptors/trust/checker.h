@@ -9,8 +9,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "watchword/base/clock.h"
+#include "watchword/base/sharded_cache.h"
 #include "watchword/base/sharded_counter.h"
-#include "watchword/base/sharded_lru_cache.h"
 #include "watchword/token/credential.h"
 #include "watchword/token/verifier.h"
 #include "watchword/trust/session_directory.h"
@@ -68,7 +68,7 @@ class CredentialChecker {
     uint64_t keys_version;  // of the keys it was verified with: after a change it is verified again
     std::shared_ptr<const VerifiedCredential> credential;
   };
-  ShardedLruCache<Verified> cache_;
+  ShardedCache<Verified> cache_;
   ShardedCounter hits_, misses_;
 };
 

@@ -40,19 +40,21 @@ void RevocationSet::Add(const Revocation& revocation, absl::Time now) {
 }
 
 void RevocationSet::AddTarget(const Revocation::Session& session, ExpirySeconds expires_at) {
-  Shard& shard = ShardOf(session.id);
+  Shard& shard = shards_[ShardOf(session.id)];
   MutexLock lock(shard.mutex);
   ExpirySeconds& held = shard.sessions.try_emplace(session.id, expires_at).first->second;
   held = std::max(held, expires_at);
 }
 
 void RevocationSet::AddTarget(const Revocation::Principal& principal, ExpirySeconds expires_at) {
-  Shard& shard = ShardOf(principal.id);
+  const size_t index = ShardOf(principal.id);
+  Shard& shard = shards_[index];
   MutexLock lock(shard.mutex);
   PrincipalEntry& held =
       shard.principals.try_emplace(principal.id, PrincipalEntry{principal.began_until, expires_at}).first->second;
   held.began_until = std::max(held.began_until, principal.began_until);
   held.expires_at = std::max(held.expires_at, expires_at);
+  principal_counts_[index].store(shard.principals.size(), std::memory_order_release);
 }
 
 void RevocationSet::AddTarget(const Revocation::Key& key, ExpirySeconds expires_at) {
@@ -68,26 +70,36 @@ bool RevocationSet::IsKeyRevoked(absl::string_view key_id) const {
   return keys_.contains(key_id);
 }
 
+bool RevocationSet::IsSessionRevoked(const Uuid& session) const {
+  const Shard& shard = shards_[ShardOf(session)];
+  MutexLock lock(shard.mutex);
+  return shard.sessions.contains(session);
+}
+
+bool RevocationSet::IsPrincipalRevoked(const Uuid& principal, absl::Time session_began) const {
+  const size_t index = ShardOf(principal);
+  if (principal_counts_[index].load(std::memory_order_acquire) == 0) return false;
+  const Shard& shard = shards_[index];
+  MutexLock lock(shard.mutex);
+  const auto found = shard.principals.find(principal);
+  return found != shard.principals.end() && session_began <= found->second.began_until;
+}
+
 bool RevocationSet::IsRevoked(const VerifiedCredential& credential) const {
-  if (const auto& session = credential.session_uuid()) {
-    const Shard& shard = ShardOf(*session);
-    MutexLock lock(shard.mutex);
-    if (shard.sessions.contains(*session)) return true;
-  }
-  if (const auto& principal = credential.principal_uuid()) {
-    const Shard& shard = ShardOf(*principal);
-    MutexLock lock(shard.mutex);
-    const auto found = shard.principals.find(*principal);
-    if (found != shard.principals.end() && credential.session_began() <= found->second.began_until) return true;
-  }
+  const auto& session = credential.session_uuid();
+  if (session.has_value() && IsSessionRevoked(*session)) return true;
+  const auto& principal = credential.principal_uuid();
+  if (principal.has_value() && IsPrincipalRevoked(*principal, credential.session_began())) return true;
   return IsKeyRevoked(credential.key_id());
 }
 
 void RevocationSet::DropExpired(absl::Time now) {
-  for (Shard& shard : shards_) {
+  for (size_t i = 0; i < kShards; ++i) {
+    Shard& shard = shards_[i];
     MutexLock lock(shard.mutex);
     EraseIf(shard.sessions, [now](ExpirySeconds expires_at) { return MayBeForgotten(expires_at, now); });
     EraseIf(shard.principals, [now](const PrincipalEntry& entry) { return MayBeForgotten(entry.expires_at, now); });
+    principal_counts_[i].store(shard.principals.size(), std::memory_order_release);
   }
   MutexLock lock(keys_mutex_);
   EraseIf(keys_, [now](ExpirySeconds expires_at) { return MayBeForgotten(expires_at, now); });

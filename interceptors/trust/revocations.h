@@ -74,7 +74,7 @@ class RevocationSet {
     absl::Time began_until;
     ExpirySeconds expires_at;
   };
-  struct Shard {
+  struct alignas(64) Shard {  // a cache line of its own for each lock
     mutable Mutex mutex;
     absl::flat_hash_map<Uuid, ExpirySeconds> sessions ABSL_GUARDED_BY(mutex);
     absl::flat_hash_map<Uuid, PrincipalEntry> principals ABSL_GUARDED_BY(mutex);
@@ -83,12 +83,15 @@ class RevocationSet {
   void AddTarget(const Revocation::Session& session, ExpirySeconds expires_at);
   void AddTarget(const Revocation::Principal& principal, ExpirySeconds expires_at);
   void AddTarget(const Revocation::Key& key, ExpirySeconds expires_at);
+  bool IsSessionRevoked(const Uuid& session) const;
+  bool IsPrincipalRevoked(const Uuid& principal, absl::Time session_began) const;
   bool IsKeyRevoked(absl::string_view key_id) const;
   // By the last byte, which is random in a version 7 UUID.
-  Shard& ShardOf(const Uuid& id) { return shards_[static_cast<uint8_t>(id.bytes().back()) % kShards]; }
-  const Shard& ShardOf(const Uuid& id) const { return shards_[static_cast<uint8_t>(id.bytes().back()) % kShards]; }
+  static size_t ShardOf(const Uuid& id) { return static_cast<uint8_t>(id.bytes().back()) % kShards; }
 
   std::array<Shard, kShards> shards_;
+  // How many principals each shard has. Many calls are of one principal, and would meet at the lock of its shard.
+  std::array<std::atomic<size_t>, kShards> principal_counts_{};
   mutable Mutex keys_mutex_;
   absl::flat_hash_map<std::string, ExpirySeconds> keys_ ABSL_GUARDED_BY(keys_mutex_);
   std::atomic<size_t> key_count_{0};  // so that the usual case, none, takes no lock

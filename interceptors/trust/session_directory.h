@@ -15,8 +15,8 @@
 #include "absl/time/time.h"
 #include "watchword/base/clock.h"
 #include "watchword/base/mutex.h"
+#include "watchword/base/sharded_cache.h"
 #include "watchword/base/sharded_counter.h"
-#include "watchword/base/sharded_lru_cache.h"
 #include "watchword/token/credential.h"
 
 namespace watchword {
@@ -100,8 +100,8 @@ class SessionDirectory {
   Source& source_;
   const Clock& clock_;
   const Limits limits_;
-  ShardedLruCache<std::shared_ptr<Entry>> sessions_;
-  ShardedLruCache<Refusal> refusals_;
+  ShardedCache<std::shared_ptr<Entry>> sessions_;
+  ShardedCache<Refusal> refusals_;
   ShardedCounter look_ups_;
   Mutex mutex_;
   absl::flat_hash_map<std::string, Waiting> under_way_ ABSL_GUARDED_BY(mutex_);

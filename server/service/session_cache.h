@@ -11,7 +11,7 @@
 #include "absl/time/time.h"
 #include "server/store/store.h"
 #include "watchword/base/mutex.h"
-#include "watchword/base/sharded_lru_cache.h"
+#include "watchword/base/sharded_cache.h"
 
 namespace watchword {
 
@@ -59,7 +59,7 @@ class SessionCache {
 
  private:
   const absl::Duration idle_timeout_;
-  ShardedLruCache<std::shared_ptr<Entry>> entries_;
+  ShardedCache<std::shared_ptr<Entry>> entries_;
   Mutex mutex_;
   std::vector<SessionStore::Activity> evicted_ ABSL_GUARDED_BY(mutex_);  // uses of entries that made room
 };

@@ -8,7 +8,7 @@
 #include "server/service/credentials.h"
 #include "server/service/environment.h"
 #include "server/service/session_cache.h"
-#include "watchword/base/sharded_lru_cache.h"
+#include "watchword/base/sharded_cache.h"
 #include "watchword/trust/checker.h"
 
 namespace watchword {
@@ -71,7 +71,7 @@ class ValidateQuery {
     std::string name;
     PrincipalKind kind = PrincipalKind::kUser;
   };
-  ShardedLruCache<Who> principals_;  // by subject: neither ever changes
+  ShardedCache<Who> principals_;  // by subject: neither ever changes
 };
 
 }  // namespace watchword

@@ -188,6 +188,33 @@ TEST(KeySetTest, TakesEveryKeyOfOursAndFindsItById) {
   EXPECT_THAT(KeySet::Parse(R"({"keys":[],"x":1})"), IsOk()) << "other members are ignored (RFC 7517 section 5)";
 }
 
+TEST(KeySetTest, KnowsTheHeaderOfEachKeysTokensByHeart) {
+  const TestSigner ec(Algorithm::kEs256, "ec"), ed(Algorithm::kEdDsa, "ed"), rsa(Algorithm::kRs256, "rsa");
+  const KeySet keys = KeySet::FromJwks({ec.jwk(), ed.jwk(), rsa.jwk()}).value();
+  for (const TestSigner* signer : {&ec, &ed, &rsa}) {
+    const std::string* id = keys.FindByHeader(Base64UrlEncode(signer->Header()));
+    ASSERT_NE(id, nullptr) << signer->Header();
+    EXPECT_EQ(*id, signer->jwk().kid);
+  }
+  for (const char* other : {R"({"alg":"ES256","kid":"ed","typ":"at+jwt"})", R"({"alg":"ES256","kid":"ec"})",
+                            R"({"alg":"ES256","kid":"ec","typ":"JWT"})", R"({"kid":"ec","alg":"ES256","typ":"at+jwt"})",
+                            R"({"alg":"none","kid":"ec","typ":"at+jwt"})", ""}) {
+    EXPECT_EQ(keys.FindByHeader(Base64UrlEncode(other)), nullptr) << other;
+  }
+}
+
+// What would have to be escaped in JSON, or would end the string, is never known by heart.
+TEST(KeySetTest, KnowsNoHeaderOfKeysWithUnusualIds) {
+  for (const std::string id : {R"(a","alg":"none)", R"(a\b)", "a b"}) {
+    Jwk jwk = TestSigner(Algorithm::kEs256).jwk();
+    jwk.kid = id;
+    const KeySet keys = KeySet::FromJwks({jwk}).value();
+    const std::string naive = absl::StrCat(R"({"alg":"ES256","kid":")", id, R"(","typ":"at+jwt"})");
+    EXPECT_EQ(keys.FindByHeader(Base64UrlEncode(naive)), nullptr) << id;
+    EXPECT_NE(keys.Find(id), nullptr);
+  }
+}
+
 TEST(KeySetTest, MissingAlgAndUseAreInferredFromTheKeyType) {
   for (json key : {Es(), Ed(), Rs()}) {
     key.erase("alg");

@@ -167,6 +167,12 @@ TEST_F(VerifierTest, OtherHeaderMembersAreIgnored) {
   EXPECT_THAT(VerifyHeader(header), IsOk());
 }
 
+TEST_F(VerifierTest, HeaderMayBeWrittenInAnotherWay) {
+  const std::string same = absl::StrCat("{ \"typ\": \"at+jwt\", \"kid\": ", header_["kid"].dump(),
+                                        ",\n \"alg\": ", header_["alg"].dump(), " }");
+  EXPECT_THAT(verifier_.Verify(signer_.Sign(same, ClaimsJson(GoodClaims(now_))), signer_.keys(), now_), IsOk());
+}
+
 TEST_F(VerifierTest, KeyIdIsOnlyEverLookedUp) {
   for (const json& kid :
        std::vector<json>{"", "../../etc/passwd", "' OR 1=1 --", std::string(4096, 'k'), nullptr, 1,

@@ -18,16 +18,16 @@
 namespace watchword {
 
 // A bounded map from strings to values that are cheap to copy, such as shared pointers. It is split into shards that
-// are locked apart, so that calls on several threads seldom meet; in a full shard the least recently used entry makes
-// room.
+// are locked apart, so that calls on several threads seldom meet. In a full shard an entry makes room that was not used
+// since others last made room, oldest first: SIEVE (Zhang and others, NSDI 2024). Unlike moving what is used to the
+// front of a list, that leaves the entries around alone, which other threads read.
 //
 // Thread-safe.
 template <typename Value>
-class ShardedLruCache {
+class ShardedCache {
  public:
   // Holds at most `capacity` entries, rounded up to a multiple of the number of shards.
-  explicit ShardedLruCache(size_t capacity)
-      : shard_capacity_(std::max<size_t>(1, (capacity + kShards - 1) / kShards)) {}
+  explicit ShardedCache(size_t capacity) : shard_capacity_(std::max<size_t>(1, (capacity + kShards - 1) / kShards)) {}
 
   // The value of `key`, which now counts as used.
   std::optional<Value> Find(absl::string_view key) {
@@ -36,14 +36,15 @@ class ShardedLruCache {
     MutexLock lock(shard.mutex);
     const auto found = shard.index.find(key, hash);
     if (found == shard.index.end()) return std::nullopt;
-    shard.by_use.splice(shard.by_use.begin(), shard.by_use, found->second);
-    return found->second->value;
+    Node& node = *found->second;
+    if (!node.used) node.used = true;
+    return node.value;
   }
 
   // Sets the value of `key`. The value that this replaced or pushed out to make room, if any.
   std::optional<Value> Put(absl::string_view key, Value value) {
     std::list<Node> node;  // allocated outside the lock; what is removed is also freed outside
-    node.push_back({std::string(key), std::move(value)});
+    node.push_back({std::string(key), std::move(value), /*used=*/false});
     std::list<Node> removed;
     {
       const size_t hash = Hash()(key);
@@ -51,13 +52,12 @@ class ShardedLruCache {
       MutexLock lock(shard.mutex);
       const auto found = shard.index.find(key, hash);
       if (found != shard.index.end()) {
-        removed.splice(removed.begin(), shard.by_use, found->second);
-      } else if (shard.by_use.size() >= shard_capacity_) {
-        removed.splice(removed.begin(), shard.by_use, std::prev(shard.by_use.end()));
+        Take(shard, found->second, removed);
+      } else if (shard.nodes.size() >= shard_capacity_) {
+        Take(shard, Unused(shard), removed);
       }
-      if (!removed.empty()) shard.index.erase(removed.front().key);
-      shard.by_use.splice(shard.by_use.begin(), node);
-      shard.index.emplace(shard.by_use.front().key, shard.by_use.begin());
+      shard.nodes.splice(shard.nodes.begin(), node);
+      shard.index.emplace(shard.nodes.front().key, shard.nodes.begin());
     }
     if (removed.empty()) return std::nullopt;
     return std::move(removed.front().value);
@@ -68,7 +68,7 @@ class ShardedLruCache {
   void ForEach(Visit visit) {
     for (Shard& shard : shards_) {
       MutexLock lock(shard.mutex);
-      for (Node& node : shard.by_use) visit(node.value);
+      for (Node& node : shard.nodes) visit(node.value);
     }
   }
 
@@ -76,7 +76,7 @@ class ShardedLruCache {
     size_t size = 0;
     for (const Shard& shard : shards_) {
       MutexLock lock(shard.mutex);
-      size += shard.by_use.size();
+      size += shard.nodes.size();
     }
     return size;
   }
@@ -87,14 +87,40 @@ class ShardedLruCache {
   struct Node {
     std::string key;
     Value value;
+    bool used;  // since it was put, or since the hand last passed it
   };
+  using Nodes = std::list<Node>;
   using Hash = absl::Hash<absl::string_view>;
-  struct Shard {
+  struct alignas(64) Shard {  // a cache line of its own for each lock
     mutable Mutex mutex;
-    std::list<Node> by_use ABSL_GUARDED_BY(mutex);  // most recent first
+    Nodes nodes ABSL_GUARDED_BY(mutex);  // newest first
+    // Where to look next for what makes room, going from the oldest to the newest; end: at the oldest.
+    typename Nodes::iterator hand ABSL_GUARDED_BY(mutex) = nodes.end();
     // The keys lie in the nodes, which do not move.
-    absl::flat_hash_map<absl::string_view, typename std::list<Node>::iterator, Hash> index ABSL_GUARDED_BY(mutex);
+    absl::flat_hash_map<absl::string_view, typename Nodes::iterator, Hash> index ABSL_GUARDED_BY(mutex);
   };
+
+  static typename Nodes::iterator Newer(Shard& shard, typename Nodes::iterator node)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex) {
+    return node == shard.nodes.begin() ? shard.nodes.end() : std::prev(node);
+  }
+
+  // The entry that is to make room.
+  static typename Nodes::iterator Unused(Shard& shard) ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex) {
+    while (true) {
+      if (shard.hand == shard.nodes.end()) --shard.hand;
+      if (!shard.hand->used) return shard.hand;
+      shard.hand->used = false;
+      shard.hand = Newer(shard, shard.hand);
+    }
+  }
+
+  static void Take(Shard& shard, typename Nodes::iterator node, Nodes& removed)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(shard.mutex) {
+    if (shard.hand == node) shard.hand = Newer(shard, node);
+    shard.index.erase(node->key);
+    removed.splice(removed.begin(), shard.nodes, node);
+  }
 
   // By the hash's high bits: the maps inside the shards use the low ones.
   Shard& ShardOf(size_t hash) { return shards_[hash >> (sizeof(size_t) * 8 - 6)]; }
