@@ -127,7 +127,7 @@ void Tune(const Config& config, grpc::ServerBuilder& builder) {
 }  // namespace
 
 // In the order in which they depend on each other: what is used comes before what uses it, and goes after it.
-struct Application::Parts {
+struct Application::Parts {  // NOLINT(clang-analyzer-optin.performance.Padding): there is one of it
   Parts(const Config& its_config, JsonLogger& its_log, const Wait& its_wait)
       : config(its_config), log(its_log), wait(its_wait), settings(SettingsFrom(config)) {}
 
@@ -176,7 +176,7 @@ struct Application::Parts {
   std::unique_ptr<Gate> gate;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<HealthReporter> health;
-  std::optional<ListenerCheck> listeners;
+  std::unique_ptr<ListenerCheck> listeners;
   std::atomic<bool> started = false;  // all of the above is there
   std::unique_ptr<OpsServer> ops;
 };
@@ -339,7 +339,7 @@ absl::Status Application::Parts::Listen() {
     addresses.push_back(config.listen[i].is_unix_socket ? text
                                                         : absl::StrCat(text.substr(0, text.rfind(':') + 1), ports[i]));
   }
-  listeners.emplace(std::move(addresses), ListenerCheck::Options(), log);
+  listeners = std::make_unique<ListenerCheck>(std::move(addresses), ListenerCheck::Options(), log);
   health =
       std::make_unique<HealthReporter>(*store, *store_executor, *server->GetHealthCheckService(), ServiceNames(), log);
   return absl::OkStatus();
@@ -479,7 +479,7 @@ Application::~Application() {
   Parts& parts = *parts_;
   if (parts.health != nullptr) parts.health->Drain();
   if (parts.feed != nullptr) parts.feed->Stop();  // ends the feeds, which would use up the time for the rest
-  if (parts.listeners.has_value()) parts.listeners->Stop();
+  if (parts.listeners != nullptr) parts.listeners->Stop();
   if (parts.server != nullptr) {
     parts.server->Shutdown(absl::ToChronoTime(absl::Now() + parts.config.drain_timeout));
     parts.server->Wait();
