@@ -78,7 +78,8 @@ absl::Status ListenerCheck::liveness() const {
 void ListenerCheck::Run() {
   pthread_setname_np(pthread_self(), "listener check");
   while (WaitFor(-1, 0, options_.every).has_value()) {
-    absl::Status status = CheckAll();  // meaningless if it was stopped meanwhile, and not seen by anybody
+    absl::Status status = CheckAll();
+    if (!WaitFor(-1, 0, absl::ZeroDuration()).has_value()) return;  // what was broken off says nothing of the ports
     MutexLock lock(mutex_);
     if (status.ok() != liveness_.ok()) {
       if (status.ok()) {

@@ -167,8 +167,7 @@ class NamedInSentences(unittest.TestCase):
             return
         else:
             self.assertTrue(os.access(ROOT / program, os.X_OK), f"{name} names {program}, which is no program")
-            known = (ROOT / program).read_text() + "".join(run([ROOT / program, "--help"]) if "/" in program and
-                                                           program != ".ci/run" else "")
+            known = (ROOT / program).read_text()
             for word in filter(re.compile(r"[a-z_]+$").match, rest):
                 self.assertIn(word, known, f"{name}: {' '.join(words)}")
         for flag in filter(FLAG.match, rest):
