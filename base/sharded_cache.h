@@ -91,7 +91,7 @@ class ShardedCache {
   };
   using Nodes = std::list<Node>;
   using Hash = absl::Hash<absl::string_view>;
-  struct alignas(64) Shard {  // a cache line of its own for each lock
+  struct Shard {
     mutable Mutex mutex;
     Nodes nodes ABSL_GUARDED_BY(mutex);  // newest first
     // Where to look next for what makes room, going from the oldest to the newest; end: at the oldest.

@@ -127,7 +127,7 @@ void Tune(const Config& config, grpc::ServerBuilder& builder) {
 }  // namespace
 
 // In the order in which they depend on each other: what is used comes before what uses it, and goes after it.
-struct Application::Parts {  // NOLINT(clang-analyzer-optin.performance.Padding): there is one of it
+struct Application::Parts {
   Parts(const Config& its_config, JsonLogger& its_log, const Wait& its_wait)
       : config(its_config), log(its_log), wait(its_wait), settings(SettingsFrom(config)) {}
 

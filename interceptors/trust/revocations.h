@@ -74,7 +74,7 @@ class RevocationSet {
     absl::Time began_until;
     ExpirySeconds expires_at;
   };
-  struct alignas(64) Shard {  // a cache line of its own for each lock
+  struct Shard {
     mutable Mutex mutex;
     absl::flat_hash_map<Uuid, ExpirySeconds> sessions ABSL_GUARDED_BY(mutex);
     absl::flat_hash_map<Uuid, PrincipalEntry> principals ABSL_GUARDED_BY(mutex);
