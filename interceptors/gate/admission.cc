@@ -103,6 +103,7 @@ void Admission::AdmitLater(std::string path, const std::string& credential, std:
 
 void Admission::BreakIfHarmful(const void* connection, const std::string& peer) {
   if (!open_calls_.TakeHarmful(connection) || !BreakConnection(peer)) return;
+  open_calls_.Forget(connection);
   broken_connections_.Add();
   log_.Warning("a connection that brought far more calls without a credential than it may was broken off",
                {{"peer", peer}});

@@ -18,8 +18,8 @@ namespace watchword {
 //
 // Also tells which connections do nothing but harm: those of which far more calls are refused than let in.
 //
-// gRPC does not tell of every call that is given up early. Such a call would be counted for ever, so the count of a
-// connection begins anew when it has been quiet for a second.
+// gRPC does not tell of every call that is given up early. So no call counts for longer than two windows of two
+// seconds, whether it is over or not.
 //
 // Thread-safe. Takes no lock and no memory, however many connections there are.
 class OpenCalls {
@@ -30,14 +30,13 @@ class OpenCalls {
   // Counts another call of the connection that `connection` identifies; false if it has too many.
   bool Begin(const void* connection) {
     Slot& slot = SlotOf(connection);
-    const int64_t now = absl::ToInt64Nanoseconds(clock_.SinceBoot());
-    const int64_t before = slot.begun_at.exchange(now, std::memory_order_relaxed);
-    if (now - before > kQuietNanos) slot.open.store(0, std::memory_order_relaxed);
-    if (slot.open.fetch_add(1, std::memory_order_relaxed) < most_) {
+    ForgetOldOnes(slot);
+    if (slot.begun_before.load(std::memory_order_relaxed) + slot.begun.fetch_add(1, std::memory_order_relaxed) <
+        most_) {
       AddToHarm(slot, -kRefusalsForACall);
       return true;
     }
-    End(connection);
+    TakeOne(slot.begun);
     return false;
   }
 
@@ -64,10 +63,15 @@ class OpenCalls {
 
   // One that began is over.
   void End(const void* connection) {
-    std::atomic<int>& open = SlotOf(connection).open;
-    int count = open.load(std::memory_order_relaxed);
-    while (count > 0 && !open.compare_exchange_weak(count, count - 1, std::memory_order_relaxed)) {
-    }
+    Slot& slot = SlotOf(connection);
+    if (!TakeOne(slot.begun)) TakeOne(slot.begun_before);
+  }
+
+  // The connection has ended: what is left of its calls must not count as those of another, which may get its address.
+  void Forget(const void* connection) {
+    Slot& slot = SlotOf(connection);
+    slot.begun.store(0, std::memory_order_relaxed);
+    slot.begun_before.store(0, std::memory_order_relaxed);
   }
 
  private:
@@ -75,13 +79,31 @@ class OpenCalls {
   static constexpr int kHarmful = 2'000;       // refusals beyond that
   static constexpr int kSample = 100;
   static constexpr int kMostHarm = 2 * kHarmful + 1;  // no multiple of kSample: from there on none is let in
+  static constexpr absl::Duration kWindow = absl::Seconds(2);
   struct Slot {
     std::atomic<int> harm{0};
-    std::atomic<int> open{0};
-    std::atomic<int64_t> begun_at{0};
+    std::atomic<int> begun{0};         // in the window, and not over
+    std::atomic<int> begun_before{0};  // in the one before it
+    std::atomic<int64_t> window{0};
   };
-  static constexpr int64_t kQuietNanos = 1'000'000'000;
   static constexpr size_t kSlots = 4096;  // connections share one if their hashes say so
+
+  void ForgetOldOnes(Slot& slot) {
+    const int64_t now = clock_.SinceBoot() / kWindow;
+    int64_t window = slot.window.load(std::memory_order_relaxed);
+    if (window >= now || !slot.window.compare_exchange_strong(window, now, std::memory_order_relaxed)) return;
+    const int begun = slot.begun.exchange(0, std::memory_order_relaxed);
+    slot.begun_before.store(window == now - 1 ? begun : 0, std::memory_order_relaxed);
+  }
+
+  // Whether there was one to take.
+  static bool TakeOne(std::atomic<int>& counter) {
+    int count = counter.load(std::memory_order_relaxed);
+    while (count > 0) {
+      if (counter.compare_exchange_weak(count, count - 1, std::memory_order_relaxed)) return true;
+    }
+    return false;
+  }
 
   // The new count, from 0 to kMostHarm.
   static int AddToHarm(Slot& slot, int more) {

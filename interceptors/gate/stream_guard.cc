@@ -50,6 +50,7 @@ class AnonymousInterceptor final : public grpc::experimental::Interceptor {
 
   void Intercept(InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
+      auth_context_ = context_->auth_context();
       connection_ = ConnectionOf(*context_);
       if (guard_->IsHarmful(connection_)) guard_->BreakIfHarmful(connection_, context_->peer());
     }
@@ -59,6 +60,8 @@ class AnonymousInterceptor final : public grpc::experimental::Interceptor {
  private:
   const std::shared_ptr<StreamGuard> guard_;
   grpc::ServerContextBase* const context_;
+  // Held while the call counts: another connection must not get the address meanwhile, and its count.
+  std::shared_ptr<const grpc::AuthContext> auth_context_;
   const void* connection_ = nullptr;
 };
 

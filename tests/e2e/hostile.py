@@ -53,10 +53,16 @@ class Connection:
     def close(self):
         self.socket.close()
 
+    def _ready(self, events, timeout):
+        """Which of poll(2)'s events the socket is ready for. select(2) takes no descriptor above 1023."""
+        poll = select.poll()
+        poll.register(self.socket, events)
+        return sum(ready for _, ready in poll.poll(timeout * 1000))
+
     def drain(self, timeout=0.0):
         """Reads what has come, up to `timeout` after the last of it; whether there was anything."""
         any_at_all = False
-        while not self.closed and select.select([self.socket], [], [], timeout)[0]:
+        while not self.closed and self._ready(select.POLLIN, timeout):
             try:
                 data = self.socket.recv(1 << 16)
             except ConnectionError:
@@ -73,10 +79,10 @@ class Connection:
         deadline = time.monotonic() + patience
         try:
             while view and not self.closed:
-                readable, writable, _ = select.select([self.socket], [self.socket], [], 1)
-                if readable:
+                ready = self._ready(select.POLLIN | select.POLLOUT, 1)
+                if ready & ~select.POLLOUT:
                     self.drain()
-                if writable:
+                if ready & select.POLLOUT:
                     try:
                         view = view[self.socket.send(view):]
                     except BlockingIOError:

@@ -65,7 +65,13 @@ class Others:
         self.port, self.credential = port, credential
         self.times, self.failures = [], []
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._call)
+        self._thread = threading.Thread(target=self._call_until_ended)
+
+    def _call_until_ended(self):
+        try:
+            self._call()
+        except Exception as error:  # which nobody would see in this thread
+            self.failures.append(error)
 
     def _call(self):
         while not self._ended.wait(0.02):

@@ -26,11 +26,28 @@ TEST_F(OpenCallsTest, NoMoreThanTheMostAreOpenAtOnceOnAConnection) {
   EXPECT_EQ(Begin(2, &a_), 1);
 }
 
-TEST_F(OpenCallsTest, WhatIsLostIsForgottenWhenTheConnectionHasBeenQuiet) {
+TEST_F(OpenCallsTest, WhatIsLostIsForgottenAfterTwoWindowsThoughTheConnectionIsBusy) {
   EXPECT_EQ(Begin(10, &a_), 10);
-  clock_.Advance(absl::Seconds(1));
-  EXPECT_EQ(Begin(1, &a_), 0);
-  clock_.Advance(absl::Seconds(1) + absl::Nanoseconds(1));
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(Begin(1, &a_), 0) << i;
+    clock_.Advance(absl::Seconds(1));
+  }
+  EXPECT_EQ(Begin(10, &a_), 10);
+}
+
+TEST_F(OpenCallsTest, WhatWasBegunInTheWindowBeforeStillCounts) {
+  EXPECT_EQ(Begin(6, &a_), 6);
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_EQ(Begin(10, &a_), 4);
+  for (int i = 0; i < 6; ++i) calls_.End(&a_);
+  EXPECT_EQ(Begin(10, &a_), 6);
+  clock_.Advance(absl::Seconds(2));
+  EXPECT_EQ(Begin(10, &a_), 4) << "six that are not over are of the window before";
+}
+
+TEST_F(OpenCallsTest, ConnectionThatGetsTheAddressOfOneThatHasEndedBeginsAnew) {
+  EXPECT_EQ(Begin(10, &a_), 10);
+  calls_.Forget(&a_);
   EXPECT_EQ(Begin(10, &a_), 10);
 }
 
