@@ -1,20 +1,21 @@
 #!/usr/bin/env bash
 # Kills servers and databases for as long as it is told to, and prints what has been done. Ends with 1 if anything was
-# lost.
+# lost, or if memory grew.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=deploy/lib.sh
 source "$root/deploy/lib.sh"
 
-names=(kill outcome failover replicas)
+names=(mysql_kill mysql_outcome mysql_failover mysql_replicas steady_memory)
 
 usage() {
   cat <<END
 usage: tests/soak.sh MINUTES [NAME…]
 
-Runs the tests of the MySQL store that kill things, with more rounds than ctest does: up to 1,000 kills of a server and
-200 of the database, as far as they fit into the time. The programs share it equally. Their logs are in build/soak.
+Runs the tests that kill things, with more rounds than ctest does: up to 1,000 kills of a server and 200 of the database,
+as far as they fit into the time; and watches the memory of a server whose sessions come and go. The programs share the
+time equally. Their logs are in build/soak.
 
   NAME   which programs; default: ${names[*]}
 
@@ -32,6 +33,7 @@ shift
 if (($# > 0)); then names=("$@"); fi
 
 export BIN_DIR=${BIN_DIR:-$root/build/release/bin} TOOLS_DIR=${TOOLS_DIR:-$root/build/tools/bin}
+export TEST_BIN_DIR=${TEST_BIN_DIR:-$root/build/release/tests}
 [[ -x $BIN_DIR/watchwordd ]] || die "there is no $BIN_DIR/watchwordd; tests/run.sh builds it"
 export SOAK_SECONDS=$((minutes * 60 / ${#names[@]}))
 logs=$root/build/soak
@@ -39,7 +41,7 @@ mkdir -p "$logs"
 
 failed=0
 for name in "${names[@]}"; do
-  program=$root/tests/e2e/mysql_${name}_test.py
+  program=$root/tests/e2e/${name}_test.py
   [[ -f $program ]] || die "there is no $program"
   say "$name, for some $SOAK_SECONDS seconds; its log is $logs/$name.log"
   if ! /usr/bin/python3 -B "$program" -v >"$logs/$name.log" 2>&1; then

@@ -80,8 +80,9 @@ GOALS = [
     Goal(r"growth: (SQLite|MariaDB), (Login|Validate|Refresh) at 10000000 ÷ at 10000", at_most=1.2),
     Goal(r"growth: MariaDB, logouts per second", at_least=1000, on="value"),
     Goal(r"growth: MariaDB, Login p99 while a million rows are deleted", at_most=1.1,
-         why="Rows are deleted for a tenth of the time, so one login in ten meets a batch of 200, and the database shares two "
-             "processors with server and client."),
+         why="50 rows are deleted every 55 ms, so a login, which takes 12 ms, often meets it, and the database shares two "
+             "processors with server and client. Of 5, 10, 20 and 50 rows at a time, in turns, each had a ratio between "
+             "1.00 and 1.07, in no order."),
 ]
 
 

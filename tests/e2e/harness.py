@@ -289,6 +289,33 @@ class Orders(Process):
         return self.grpc.call(ORDERS + "ListOrders", bearer=credential)
 
 
+class SessionLoad(Process):
+    """Clients that log in, refresh, validate and log out, again and again: session_load.cc."""
+
+    def __init__(self, address, username, password, *flags):
+        theirs, self._questions = os.pipe()
+        self.spoken = 0
+        super().__init__(TEST_BIN / "session_load", "--address", address, "--user", username, *flags,
+                         PASSWORD=password, stdin=theirs)
+        os.close(theirs)
+
+    def count(self):
+        """(calls, failed calls) so far."""
+        os.write(self._questions, b"\n")
+        return self._answer()
+
+    def stop(self):
+        os.close(self._questions)
+        counted = self._answer()
+        assert self.wait() == 0, self.output()
+        return counted
+
+    def _answer(self):
+        self.spoken += 1
+        self.wait_for_line(lambda _: len(self.lines) >= self.spoken)
+        return tuple(int(part) for part in self.lines[self.spoken - 1].split())
+
+
 class Command:
     """The watchword command, with a state folder of its own."""
 

@@ -19,7 +19,7 @@ if __name__ == "__main__" and "WATCHWORD_OWN_NETWORK" not in os.environ:
 import subprocess
 
 from cluster import DATABASE, DATABASE_PASSWORD, USER, StoreCase, figure, store_flags
-from harness import ADMIN, AUTH, BIN, OK, PATIENCE, TEST_BIN, Grpcurl, Process, Server, new_password, until
+from harness import ADMIN, AUTH, BIN, OK, PATIENCE, Grpcurl, Process, Server, SessionLoad, new_password, until
 from name_server import NameServer
 from transport_test import Certificates
 
@@ -70,34 +70,6 @@ class Replica(Process):
         return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
 
 
-class Load(Process):
-    """tests/e2e/session_load.cc"""
-
-    def __init__(self, tls_ca, certificate, key, username, password):
-        self._questions, theirs = os.pipe()[::-1]
-        self._theirs = theirs
-        self.spoken = 0
-        super().__init__(TEST_BIN / "session_load", "--address", f"{NAME}:{PORT}", "--tls-ca", tls_ca, "--tls-cert",
-                         certificate, "--tls-key", key, "--user", username, PASSWORD=password, stdin=theirs)
-        os.close(theirs)
-
-    def count(self):
-        """(calls, failed calls) so far."""
-        os.write(self._questions, b"\n")
-        return self._answer()
-
-    def stop(self):
-        os.close(self._questions)
-        counted = self._answer()
-        assert self.wait() == 0, self.output()
-        return counted
-
-    def _answer(self):
-        self.spoken += 1
-        self.wait_for_line(lambda _: len(self.lines) >= self.spoken)
-        return tuple(int(part) for part in self.lines[self.spoken - 1].split())
-
-
 class RollingRestart(StoreCase):
     def setUp(self):
         super().setUp()
@@ -138,7 +110,8 @@ class RollingRestart(StoreCase):
         password = new_password()
         made = grpc.call(ADMIN + "CreateUser", bearer=login.response["credential"], username="anna", password=password)
         self.assertEqual(made.code, OK, made)
-        return self.start(Load, self.authority.ca, certificate, key, "anna", password)
+        return self.start(SessionLoad, f"{NAME}:{PORT}", "anna", password, "--tls-ca", self.authority.ca, "--tls-cert",
+                          certificate, "--tls-key", key)
 
     def change_certificate(self):
         self.tls.write(**self.new_certificate())

@@ -99,9 +99,9 @@ int main(int argc, char** argv) {
   watchword::Settings settings;
   CLI::App app("Acts as many clients.");
   app.add_option("--address", settings.channel.address, "The auth service's")->required();
-  app.add_option("--tls-ca", settings.channel.ca_file, "Who signs its certificate")->required();
-  app.add_option("--tls-cert", settings.channel.certificate_file, "Our own")->required();
-  app.add_option("--tls-key", settings.channel.key_file, "Its key")->required();
+  app.add_option("--tls-ca", settings.channel.ca_file, "Who signs its certificate");
+  app.add_option("--tls-cert", settings.channel.certificate_file, "Our own");
+  app.add_option("--tls-key", settings.channel.key_file, "Its key");
   app.add_option("--user", settings.username, "Who logs in")->required();
   app.add_option("--password", settings.password, "The password")->envname("PASSWORD")->required();
   app.add_option("--clients", settings.clients, "How many at once");
