@@ -120,9 +120,10 @@ class Link:
                 if runs:
                     self.proxy.act("before", self)
                     self._answer_is_due = True
+                # Whose turn it is, is asked first: the answer may be quicker, and end the transaction.
+                during = self.proxy.take("during", self) if runs else []
                 self.database.sendall(packet)
-                if runs:
-                    self.proxy.act("during", self)
+                self.proxy.do(during, self)
 
     def _note_command(self, payload):
         """Whether the command runs a statement, which is then self.statement."""
@@ -204,12 +205,18 @@ class MysqlProxy:
         self._listener.close()
 
     def act(self, point, link):
+        self.do(self.take(point, link), link)
+
+    def take(self, point, link):
+        """The rules whose turn it is."""
         with self._lock:
-            rules = list(self._rules)
+            return [rule for rule in self._rules if rule.take(point, link)]
+
+    @staticmethod
+    def do(rules, link):
         for rule in rules:
-            if rule.take(point, link):
-                rule.do(link)
-                rule.reached.set()
+            rule.do(link)
+            rule.reached.set()
 
     def _add(self, rule):
         with self._lock:
