@@ -16,7 +16,7 @@ verify_uncached, validate, login, login_flood, login_timing, logout_lag, revocat
 which takes less than half an hour.
 
   --long         also what takes longer: 10 million stored sessions, 20,000 pairs of timed logins
-  --write-docs   write docs/performance.md, with plots
+  --write-docs   write what was measured into docs/performance.md, with plots
 END_OF_USAGE
 }
 

@@ -62,6 +62,7 @@ def goal_text(measurement, goal):
     return f"{goal} {measurement.unit}".strip() if on_value else str(goal)
 
 
+NOT_MET = "- Not met: "
 HEADINGS = ["what", "ours", "reference", "ratio", "spread", "goal", "met"]
 
 
@@ -82,21 +83,30 @@ def write_json(path, measurements, environment):
     path.write_text(json.dumps({**environment, "results": results}, indent=1, ensure_ascii=False) + "\n")
 
 
-def write_docs(folder, sections, environment):
-    """`sections`: [(name, what it measures, measurements)]."""
-    text = ["# Performance", "",
-            f"Written by `{environment['command']}`; do not edit it. Each figure is the median of several rounds, in which",
-            "ours and the reference are measured in turns (A B B A …); the spread is the least and the greatest ratio of a",
-            "round, or value where there is no ratio. What is promised has a goal.", "",
-            f"On {environment['date']}, {', '.join(f'{k}: {v}' for k, v in environment['machine'].items())}.", "",
-            "Versions: " + ", ".join(f"{k} {v}" for k, v in environment["versions"].items()) + ".", ""]
-    unmet = [each for _, _, found in sections for each in found if goal_of(each) and not goal_of(each).met(each)]
-    text += ["Every goal that was measured is met." if not unmet else
-             f"{len(unmet)} of the goals are not met; the sections say which and why.", ""]
+def write_docs(folder, sections, environment, order):
+    """`sections`: [(name, what it measures, measurements)]. Those that were not measured now stay as they are."""
+    path = folder / "performance.md"
+    texts = sections_of(path.read_text()) if path.exists() else {}
+    machine = ", ".join(f"{k}: {v}" for k, v in environment["machine"].items())
+    versions = ", ".join(f"{k} {v}" for k, v in environment["versions"].items())
     for name, what, found in sections:
-        text += [f"## {name}", "", what, ""] + markdown_table(found) + [""] + explanations(found)
-        text += [f"![{name}](performance/{name}.png)", ""] if plot(folder / "performance", name, found) else []
-    (folder / "performance.md").write_text("\n".join(text).rstrip("\n") + "\n")
+        lines = [what, "", f"On {environment['date']}, by `{environment['command']}`; {machine}; {versions}.", ""]
+        lines += markdown_table(found) + [""] + explanations(found)
+        lines += [f"![{name}](performance/{name}.png)"] if plot(folder / "performance", name, found) else []
+        texts[name] = "\n".join(lines).strip()
+    unmet = sum(text.count(NOT_MET) for text in texts.values())
+    header = ["# Performance", "",
+              "Written by `tests/bench.sh --write-docs`; do not edit it. Each figure is the median of several rounds, in which",
+              "ours and the reference are measured in turns (A B B A …); the spread is the least and the greatest ratio of a",
+              "round, or value where there is no ratio. What is promised has a goal.", "",
+              "Every goal that was measured is met." if unmet == 0 else
+              f"{unmet} of the goals are not met; the sections say which and why."]
+    path.write_text("\n".join(header + [f"\n## {name}\n\n{texts[name]}" for name in order if name in texts]) + "\n")
+
+
+def sections_of(text):
+    """The sections of performance.md by their names."""
+    return {name: body.strip() for name, _, body in (part.partition("\n") for part in text.split("\n## ")[1:])}
 
 
 def markdown_table(measurements):
@@ -109,7 +119,7 @@ def explanations(measurements):
     for each in measurements:
         goal = goal_of(each)
         if goal is not None and not goal.met(each):
-            lines.append(f"- Not met: {each.name}. {goal.why or 'Why is not known yet.'}")
+            lines.append(f"{NOT_MET}{each.name}. {goal.why or 'Why is not known yet.'}")
     return lines + [""] if lines else []
 
 
