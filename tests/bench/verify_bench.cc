@@ -190,10 +190,20 @@ void MeasureCached(Algorithm algorithm, int threads, const TrustState& trust, co
                  settings.rounds),
          "us", 1e-3);
   if (algorithm != Algorithm::kEs256 || threads == 1) return;
-  // All that calls share shows here, were it locked.
+  // All that calls share shows here, were it locked; then, how much of it is the credentials themselves.
   Report(absl::StrCat("verify_cached: on ", threads, " threads ÷ on one"),
          Compare([&] { return threads * 1e9 / OnThreads(threads, 200'000, ours); },
                  [&] { return 1e9 / OnThreads(1, 200'000, ours); }, settings.rounds),
+         "1/s", 1);
+  const auto of_its_own = [&](int thread) -> std::function<void()> {
+    const size_t count = tokens.size() / 2;
+    return [&, count, begin = count * static_cast<size_t>(thread), next = size_t{0}]() mutable {
+      Must(checker.Check(tokens[begin + next++ % count]).ok(), "the cached check");
+    };
+  };
+  Report(absl::StrCat("verify_cached: credentials of its own, on ", threads, " threads ÷ on one"),
+         Compare([&] { return threads * 1e9 / OnThreads(threads, 200'000, of_its_own); },
+                 [&] { return 1e9 / OnThreads(1, 200'000, of_its_own); }, settings.rounds),
          "1/s", 1);
   Report(absl::StrCat("verify_cached: OpenSSL's check, on ", threads, " threads ÷ on one"),
          Compare([&] { return threads * 1e9 / OnThreads(threads, 500, bare); },
