@@ -16,13 +16,13 @@ namespace watchword {
 namespace {
 
 constexpr absl::Duration kTimeout = absl::Seconds(20);
-constexpr int kValidationsPerSession = 47;
 constexpr int kMostErrorsShown = 20;
 
 struct Settings {
   ChannelOptions channel;
   std::string username, password;
   int clients = 4;
+  int validations = 47;  // in each session
 };
 
 class Load {
@@ -53,7 +53,7 @@ class Load {
     std::string credential = login->credential();
     const auto refreshed = client_.Refresh(login->refresh_token());
     if (Count("Refresh", refreshed.status())) credential = refreshed->credential();
-    for (int i = 0; i < kValidationsPerSession; ++i) {
+    for (int i = 0; i < settings_.validations; ++i) {
       const auto validation = client_.Validate(credential);
       Count("Validate", validation.ok() && !validation->active() ? absl::UnauthenticatedError(validation->reason())
                                                                  : validation.status());
@@ -105,6 +105,7 @@ int main(int argc, char** argv) {
   app.add_option("--user", settings.username, "Who logs in")->required();
   app.add_option("--password", settings.password, "The password")->envname("PASSWORD")->required();
   app.add_option("--clients", settings.clients, "How many at once");
+  app.add_option("--validations", settings.validations, "How often each session's credential is validated");
   CLI11_PARSE(app, argc, argv);
   return watchword::Run(settings);
 }

@@ -3,10 +3,12 @@
 #include <malloc.h>
 
 #include <array>
+#include <cstdlib>
 #include <memory>
 #include <random>
 #include <string>
 
+#include "absl/strings/numbers.h"
 #include "gmock/gmock.h"
 #include "testing/status_matchers.h"
 
@@ -88,8 +90,13 @@ TEST(RevocationSetTest, EntryThatHasExpiredIsNotStored) {
   EXPECT_EQ(set.size(), 1u);
 }
 
+// WATCHWORD_REVOCATIONS_PER_SECOND=1000 is what is promised; this is shorter.
 TEST(RevocationSetTest, ADayOfRevocationsTakesNoMoreMemoryThanItsFirstHour) {
-  constexpr int kEachMinute = 3000;
+  int per_second = 50;
+  if (const char* text = std::getenv("WATCHWORD_REVOCATIONS_PER_SECOND")) {
+    ASSERT_TRUE(absl::SimpleAtoi(text, &per_second)) << text;
+  }
+  const int each_minute = 60 * per_second;
   const absl::Duration lifetime = absl::Minutes(5);
   const auto in_use = [] {
     const struct mallinfo2 info = mallinfo2();
@@ -101,7 +108,7 @@ TEST(RevocationSetTest, ADayOfRevocationsTakesNoMoreMemoryThanItsFirstHour) {
   size_t after_an_hour = 0;
   for (int minute = 0; minute < 24 * 60; ++minute) {
     const absl::Time now = kNow + absl::Minutes(minute);
-    for (int i = 0; i < kEachMinute; ++i) {
+    for (int i = 0; i < each_minute; ++i) {
       const std::array<uint64_t, 2> bytes = {random(), random()};
       const Uuid id = *Uuid::FromBytes({reinterpret_cast<const char*>(bytes.data()), sizeof(bytes)});
       set.Add({.target = Revocation::Session{id}, .expires_at = now + lifetime}, now);
@@ -109,7 +116,7 @@ TEST(RevocationSetTest, ADayOfRevocationsTakesNoMoreMemoryThanItsFirstHour) {
     set.DropExpired(now);
     if (minute == 60) after_an_hour = in_use() - before;
   }
-  EXPECT_LE(set.size(), kEachMinute * absl::ToInt64Minutes(lifetime + kRevocationMargin + absl::Minutes(1)));
+  EXPECT_LE(set.size(), each_minute * absl::ToInt64Minutes(lifetime + kRevocationMargin + absl::Minutes(1)));
   EXPECT_LE(in_use() - before, after_an_hour + after_an_hour / 2);
 }
 
