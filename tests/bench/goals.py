@@ -47,7 +47,8 @@ GOALS = [
          why="Both threads check the same credentials, whose entries go from one processor's cache to the other's: with "
              "credentials of its own for each, in the line below, more of it is left. OpenSSL's check, which shares "
              "nothing, shows what two processors of the machine were good for meanwhile."),
-    Goal(r"verify_cached: (ES256|EdDSA|RS256), .*", at_most=1.0, on="value", guard=50),
+    Goal(r"verify_cached: (ES256|EdDSA|RS256), .*", at_most=1.0, on="value", guard=50,
+         why="On one thread it is met. Two threads check the same credentials: see the next line."),
     Goal(r"verify_uncached: .*", at_most=1.05, guard=3,
          why="The whole check is measured: header and claims are parsed, sixteen rules hold, the caches are asked. That "
              "takes a few microseconds whatever the algorithm, and RS256's signature check is so quick that it shows."),
@@ -82,8 +83,8 @@ GOALS = [
     Goal(r"growth: MariaDB, logouts per second", at_least=1000, on="value"),
     Goal(r"growth: MariaDB, Login p99 while a million rows are deleted", at_most=1.1,
          why="50 rows are deleted every 55 ms, so a login, which takes 12 ms, often meets it, and the database shares two "
-             "processors with server and client. Of 5, 10, 20 and 50 rows at a time, in turns, each had a ratio between "
-             "1.00 and 1.07, in no order."),
+             "processors with server and client. Ten at a time cost less (1.00 where 50 had 1.05, in turns, with 300,000 "
+             "rows), but no more than 300 rows a second are deleted then."),
 ]
 
 
