@@ -61,10 +61,10 @@ class OpenCalls {
     return false;
   }
 
-  // One that began is over.
+  // One that began is over. It is taken from the older ones, so that what is forgotten with them was lost.
   void End(const void* connection) {
     Slot& slot = SlotOf(connection);
-    if (!TakeOne(slot.begun)) TakeOne(slot.begun_before);
+    if (!TakeOne(slot.begun_before)) TakeOne(slot.begun);
   }
 
   // The connection has ended: what is left of its calls must not count as those of another, which may get its address.

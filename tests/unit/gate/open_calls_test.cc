@@ -42,7 +42,7 @@ TEST_F(OpenCallsTest, WhatWasBegunInTheWindowBeforeStillCounts) {
   for (int i = 0; i < 6; ++i) calls_.End(&a_);
   EXPECT_EQ(Begin(10, &a_), 6);
   clock_.Advance(absl::Seconds(2));
-  EXPECT_EQ(Begin(10, &a_), 4) << "six that are not over are of the window before";
+  EXPECT_EQ(Begin(10, &a_), 0) << "ten are not over, of the window before";
 }
 
 TEST_F(OpenCallsTest, ConnectionThatGetsTheAddressOfOneThatHasEndedBeginsAnew) {
