@@ -9,6 +9,7 @@
 #include "grpcpp/server_builder.h"
 #include "grpcpp/support/channel_arguments.h"
 #include "watchword/credentials/call_credentials.h"
+#include "watchword/gate/acceptor.h"
 #include "watchword/gate/admission.h"
 #include "watchword/gate/certificate_source.h"
 #include "watchword/gate/guarded_credentials.h"
@@ -85,7 +86,8 @@ Gate::Gate(Sessions sessions, std::shared_ptr<Admission> admission, std::shared_
       audiences_(options.audiences),
       strict_(options.strict),
       on_certificate_replaced_(options.on_certificate_replaced),
-      trust_(std::move(trust)) {}
+      trust_(std::move(trust)),
+      connections_(std::make_shared<Connections>(options.connections, *options.clock)) {}
 
 Gate::~Gate() {
   feed_.reset();
@@ -109,9 +111,14 @@ void Gate::AddListeningPort(grpc::ServerBuilder& builder, const std::string& add
     MutexLock lock(mutex_);
     certificates_.push_back(certificates);
   }
-  builder.AddListeningPort(address, MakeGuardedCredentials(setup, std::move(security), std::move(certificates)),
-                           selected_port);
-  builder.SetOption(MakeServerOption(std::move(setup)));
+  using Builder = grpc::ServerBuilder::experimental_type;
+  auto acceptor = std::make_shared<Acceptor>(
+      builder.experimental().AddExternalConnectionAcceptor(Builder::ExternalConnectionType::FROM_FD,
+                                                           MakeGuardedCredentials(setup, security, certificates)),
+      connections_, admission_->log());
+  builder.AddListeningPort(
+      address, MakeListeningCredentials(setup, std::move(security), std::move(certificates), acceptor), selected_port);
+  builder.SetOption(MakeServerOption({std::move(setup), std::move(acceptor)}));
 }
 
 void Gate::SetInterceptorCreators(

@@ -14,6 +14,7 @@
 #include "watchword/base/mutex.h"
 #include "watchword/credentials/token_source.h"
 #include "watchword/gate/anonymous_budget.h"
+#include "watchword/gate/connections.h"
 #include "watchword/gate/gate_metrics.h"
 #include "watchword/gate/port_security.h"
 #include "watchword/policy/method_rules.h"
@@ -95,6 +96,8 @@ class Gate {
     // that they are refused. Health checks and reflection have a budget of their own, of the same size.
     AnonymousBudget::Limits anonymous_calls_on_connection = {.calls_per_second = 1'000, .burst = 500};
     AnonymousBudget::Limits anonymous_calls = {.calls_per_second = 4'000, .burst = 2'000};
+    // How many connections there may be, from each address and in all. More are closed at once.
+    Connections::Limits connections = {.from_one_address = 1'024, .in_all = 16'384};
     // Without a sign of life from the auth service for longer than this, what is known counts as stale: a revocation
     // may be missing. There is one every second.
     absl::Duration staleness_bound = absl::Seconds(5);
@@ -160,6 +163,7 @@ class Gate {
   const std::function<void(const std::string&, const std::string&)> on_certificate_replaced_;
   const std::shared_ptr<const TrustState> trust_;
   std::unique_ptr<FeedClient> feed_;  // null on somebody else's trust state
+  const std::shared_ptr<Connections> connections_;  // shared with the ports
   mutable Mutex mutex_;
   std::vector<std::shared_ptr<CertificateSource>> certificates_ ABSL_GUARDED_BY(mutex_);  // shared with the ports
 };

@@ -12,6 +12,7 @@
 #include "grpc/grpc_security.h"
 #include "grpcpp/security/server_credentials.h"
 #include "watchword/base/secret.h"
+#include "watchword/gate/acceptor.h"
 #include "watchword/gate/admission.h"
 #include "watchword/gate/certificate_source.h"
 #include "watchword/gate/server_setup.h"
@@ -92,11 +93,7 @@ grpc_ssl_certificate_config_reload_status FetchCertificates(void* user_data,
 }
 
 // TLS 1.2 is gRPC's own minimum, and its cipher suites all have forward secrecy and authenticated encryption.
-grpc_server_credentials* MakeTls(const PortSecurity& security, PortState& state, Logger& log) {
-  if (const auto status = state.certificates->Load(); !status.ok()) {
-    log.Error("the TLS files cannot be used", {{"error", std::string(status.message())}});
-    return nullptr;
-  }
+grpc_server_credentials* MakeTls(const PortSecurity& security, PortState& state) {
   return grpc_ssl_server_credentials_create_with_options(
       grpc_ssl_server_credentials_create_options_using_config_fetcher(
           security.client_ca_file.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
@@ -108,44 +105,75 @@ class GuardedCredentials final : public grpc::ServerCredentials {
  public:
   GuardedCredentials(std::shared_ptr<ServerSetup> setup, PortSecurity security,
                      std::shared_ptr<CertificateSource> certificates)
-      : setup_(std::move(setup)),
-        admission_(setup_->admission),
-        security_(std::move(security)),
-        certificates_(std::move(certificates)) {}
+      : admission_(setup->admission), security_(std::move(security)), certificates_(std::move(certificates)) {}
 
   // A second processor would replace the gate.
   void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override { std::abort(); }
 
  private:
-  int AddPortToServer(const std::string& address, grpc_server* server) override {
-    if (!setup_->complete) return 0;  // why not is in the log
+  // `name` is what gRPC calls the acceptor.
+  int AddPortToServer(const std::string& name, grpc_server* server) override {
     auto state = std::make_unique<PortState>(PortState{admission_, certificates_, nullptr});
-    grpc_server_credentials* credentials = MakeCredentials(address, *state);
-    if (credentials == nullptr) return 0;
+    grpc_server_credentials* credentials = MakeCredentials(*state);
     grpc_server_credentials_set_auth_metadata_processor(credentials, {ProcessCall, DestroyState, state.release()});
-    const int port = grpc_server_add_http2_port(server, address.c_str(), credentials);
+    const int port = grpc_server_add_http2_port(server, name.c_str(), credentials);
     grpc_server_credentials_release(credentials);
     return port;
   }
 
-  grpc_server_credentials* MakeCredentials(const std::string& address, PortState& state) const {
+  grpc_server_credentials* MakeCredentials(PortState& state) const {
     switch (security_.kind) {
       case PortSecurity::Kind::kPlaintext:
-        return grpc_insecure_server_credentials_create();
+        break;
       case PortSecurity::Kind::kTls:
-        return MakeTls(security_, state, admission_->log());
+        return MakeTls(security_, state);
       case PortSecurity::Kind::kUnixSocket:
-        if (absl::StartsWith(address, "unix:")) return grpc_local_server_credentials_create(UDS);
-        admission_->log().Error("not the address of a Unix socket", {{"address", address}});
-        return nullptr;
+        return grpc_local_server_credentials_create(UDS);
     }
-    return nullptr;
+    return grpc_insecure_server_credentials_create();
   }
 
-  const std::shared_ptr<ServerSetup> setup_;
   const std::shared_ptr<Admission> admission_;
   const PortSecurity security_;
   const std::shared_ptr<CertificateSource> certificates_;
+};
+
+class ListeningCredentials final : public grpc::ServerCredentials {
+ public:
+  ListeningCredentials(std::shared_ptr<ServerSetup> setup, PortSecurity security,
+                       std::shared_ptr<CertificateSource> certificates, std::weak_ptr<Acceptor> acceptor)
+      : setup_(std::move(setup)),
+        security_(std::move(security)),
+        certificates_(std::move(certificates)),
+        acceptor_(std::move(acceptor)) {}
+
+  void SetAuthMetadataProcessor(const std::shared_ptr<grpc::AuthMetadataProcessor>&) override { std::abort(); }
+
+ private:
+  int AddPortToServer(const std::string& address, grpc_server*) override {
+    const std::shared_ptr<Acceptor> acceptor = acceptor_.lock();
+    if (!setup_->complete || acceptor == nullptr) return 0;  // why not is in the log
+    Logger& log = setup_->admission->log();
+    if (certificates_ != nullptr) {
+      if (const auto status = certificates_->Load(); !status.ok()) {
+        log.Error("the TLS files cannot be used", {{"error", std::string(status.message())}});
+        return 0;
+      }
+    }
+    if (security_.kind == PortSecurity::Kind::kUnixSocket && !absl::StartsWith(address, "unix:")) {
+      log.Error("not the address of a Unix socket", {{"address", address}});
+      return 0;
+    }
+    const absl::StatusOr<int> port = acceptor->Open(address);
+    if (port.ok()) return *port;
+    log.Error("cannot listen", {{"address", address}, {"error", std::string(port.status().message())}});
+    return 0;
+  }
+
+  const std::shared_ptr<ServerSetup> setup_;
+  const PortSecurity security_;
+  const std::shared_ptr<CertificateSource> certificates_;
+  const std::weak_ptr<Acceptor> acceptor_;
 };
 
 }  // namespace
@@ -154,6 +182,14 @@ std::shared_ptr<grpc::ServerCredentials> MakeGuardedCredentials(std::shared_ptr<
                                                                 PortSecurity security,
                                                                 std::shared_ptr<CertificateSource> certificates) {
   return std::make_shared<GuardedCredentials>(std::move(setup), std::move(security), std::move(certificates));
+}
+
+std::shared_ptr<grpc::ServerCredentials> MakeListeningCredentials(std::shared_ptr<ServerSetup> setup,
+                                                                  PortSecurity security,
+                                                                  std::shared_ptr<CertificateSource> certificates,
+                                                                  std::weak_ptr<Acceptor> acceptor) {
+  return std::make_shared<ListeningCredentials>(std::move(setup), std::move(security), std::move(certificates),
+                                                std::move(acceptor));
 }
 
 }  // namespace watchword

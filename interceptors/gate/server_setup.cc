@@ -32,6 +32,19 @@ absl::Status CheckRules(const ServerSetup& setup, const std::vector<std::string>
       absl::StrCat("these methods have no rule, and the gate is strict: ", absl::StrJoin(missing, ", ")));
 }
 
+// gRPC keeps the factories of a server's interceptors until it is destroyed: this one makes none, but keeps the
+// acceptors as long.
+class AcceptorKeeper final : public grpc::experimental::ServerInterceptorFactoryInterface {
+ public:
+  explicit AcceptorKeeper(std::vector<std::shared_ptr<Acceptor>> acceptors) : acceptors_(std::move(acceptors)) {}
+  grpc::experimental::Interceptor* CreateServerInterceptor(grpc::experimental::ServerRpcInfo*) override {
+    return nullptr;
+  }
+
+ private:
+  const std::vector<std::shared_ptr<Acceptor>> acceptors_;
+};
+
 // One for each server that is built, whatever the number of its ports.
 class GatePlugin final : public grpc::ServerBuilderPlugin {
  public:
@@ -44,14 +57,22 @@ class GatePlugin final : public grpc::ServerBuilderPlugin {
     return static_cast<GatePlugin&>(*plugins.back());
   }
 
-  void Add(std::shared_ptr<ServerSetup> setup) { setups_.push_back(std::move(setup)); }
+  void Add(GuardedPort port) {
+    setups_.push_back(std::move(port.setup));
+    acceptors_.push_back(std::move(port.acceptor));
+  }
   void Add(InterceptorCreators creators) { std::move(creators.begin(), creators.end(), std::back_inserter(creators_)); }
 
   std::string name() override { return "watchword"; }
 
   void UpdateServerBuilder(grpc::ServerBuilder* builder) override {
     InterceptorCreators creators;
-    if (!setups_.empty()) creators.push_back(MakeStreamInterceptors(setups_.front()->streams));
+    if (!setups_.empty()) {
+      creators.push_back(MakeStreamInterceptors(setups_.front()->streams));
+      to_start_.assign(acceptors_.begin(), acceptors_.end());
+      creators.push_back(std::make_unique<AcceptorKeeper>(std::move(acceptors_)));
+      acceptors_.clear();
+    }
     std::move(creators_.begin(), creators_.end(), std::back_inserter(creators));
     creators_.clear();
     builder->experimental().SetInterceptorCreators(std::move(creators));
@@ -76,11 +97,17 @@ class GatePlugin final : public grpc::ServerBuilderPlugin {
     for (const auto& setup : setups_) setup->complete = true;
   }
 
-  void Finish(grpc::ServerInitializer*) override {}
+  void Finish(grpc::ServerInitializer*) override {
+    for (const auto& each : to_start_) {
+      if (const auto acceptor = each.lock(); acceptor != nullptr) acceptor->Start();
+    }
+  }
   void ChangeArguments(const std::string&, void*) override {}
 
  private:
   std::vector<std::shared_ptr<ServerSetup>> setups_;
+  std::vector<std::shared_ptr<Acceptor>> acceptors_;  // until the server has them
+  std::vector<std::weak_ptr<Acceptor>> to_start_;
   InterceptorCreators creators_;
 };
 
@@ -100,8 +127,8 @@ class GateOption final : public grpc::ServerBuilderOption {
 
 }  // namespace
 
-std::unique_ptr<grpc::ServerBuilderOption> MakeServerOption(std::shared_ptr<ServerSetup> setup) {
-  return std::make_unique<GateOption<std::shared_ptr<ServerSetup>>>(std::move(setup));
+std::unique_ptr<grpc::ServerBuilderOption> MakeServerOption(GuardedPort port) {
+  return std::make_unique<GateOption<GuardedPort>>(std::move(port));
 }
 
 std::unique_ptr<grpc::ServerBuilderOption> MakeInterceptorOption(InterceptorCreators creators) {

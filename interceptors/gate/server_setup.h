@@ -7,6 +7,7 @@
 
 #include "grpcpp/impl/server_builder_option.h"
 #include "grpcpp/support/server_interceptor.h"
+#include "watchword/gate/acceptor.h"
 #include "watchword/gate/admission.h"
 #include "watchword/gate/stream_guard.h"
 
@@ -22,8 +23,14 @@ struct ServerSetup {
   std::atomic<bool> complete{false};  // all of it is in place: the port may be opened
 };
 
-// Does what `setup` says when the server is built.
-std::unique_ptr<grpc::ServerBuilderOption> MakeServerOption(std::shared_ptr<ServerSetup> setup);
+// A guarded port of a server that is to be built.
+struct GuardedPort {
+  std::shared_ptr<ServerSetup> setup;
+  std::shared_ptr<Acceptor> acceptor;  // the server's, once it is built
+};
+
+// Does what the port's setup says when the server is built, and starts its acceptor when the server is started.
+std::unique_ptr<grpc::ServerBuilderOption> MakeServerOption(GuardedPort port);
 
 using InterceptorCreators = std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>;
 

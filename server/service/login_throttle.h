@@ -32,7 +32,7 @@ class LoginThrottle {
  public:
   struct Attempt {
     std::string account;  // the canonical name, whether there is such an account or not
-    std::string source;   // as domain/source_address.h writes it
+    std::string source;   // as base/source_address.h writes it
   };
 
   // Borrows all, which must outlive this.

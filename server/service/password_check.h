@@ -24,7 +24,7 @@ class PasswordCheck {
  public:
   struct Attempt {
     std::string username;  // canonical
-    std::string source;    // where it comes from, as domain/source_address.h writes it
+    std::string source;    // where it comes from, as base/source_address.h writes it
     Secret password;       // as it came, of at most kMaxPasswordSize bytes
     absl::Time deadline;
     std::function<bool()> is_cancelled;  // whether nobody waits for the answer any more; may be empty

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "server/domain/source_address.h"
+#include "watchword/base/source_address.h"
 #include "server/service/errors.h"
 #include "server/transport/call_audit.h"
 #include "server/transport/convert.h"

@@ -42,8 +42,8 @@ class Connection:
 
     FIRST_DYNAMIC_INDEX = 62  # of HPACK's table
 
-    def __init__(self, port, preface=PREFACE + frame(SETTINGS, 0, 0)):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+    def __init__(self, port, preface=PREFACE + frame(SETTINGS, 0, 0), source="127.0.0.1"):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0))
         self.received = b""
         self.closed = False  # by the peer
         self.next_stream = 1

@@ -1,4 +1,4 @@
-#include "server/domain/source_address.h"
+#include "watchword/base/source_address.h"
 
 #include <string>
 

@@ -1,4 +1,4 @@
-#include "server/domain/source_address.h"
+#include "watchword/base/source_address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -21,6 +21,14 @@ std::string TextOf(int family, const void* address) {
   return inet_ntop(family, address, text.data(), text.size()) == nullptr ? "" : text.data();
 }
 
+std::string SourceOfV6(in6_addr address) {
+  constexpr size_t kAddressSize = 16;
+  constexpr size_t kNetworkSize = 8;
+  if (IN6_IS_ADDR_V4MAPPED(&address)) return TextOf(AF_INET, &address.s6_addr[kAddressSize - sizeof(in_addr)]);
+  std::memset(&address.s6_addr[kNetworkSize], 0, kAddressSize - kNetworkSize);
+  return absl::StrCat(TextOf(AF_INET6, &address), "/64");
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> SourceOfAddress(absl::string_view address) {
@@ -32,11 +40,7 @@ absl::StatusOr<std::string> SourceOfAddress(absl::string_view address) {
   if (has_nul || inet_pton(AF_INET6, text.c_str(), &v6) != 1) {
     return absl::InvalidArgumentError("must be an IP address, such as 192.0.2.7 or 2001:db8::1");
   }
-  constexpr size_t kAddressSize = 16;
-  constexpr size_t kNetworkSize = 8;
-  if (IN6_IS_ADDR_V4MAPPED(&v6)) return TextOf(AF_INET, &v6.s6_addr[kAddressSize - sizeof(v4)]);
-  std::memset(&v6.s6_addr[kNetworkSize], 0, kAddressSize - kNetworkSize);
-  return absl::StrCat(TextOf(AF_INET6, &v6), "/64");
+  return SourceOfV6(v6);
 }
 
 std::string SourceOfPeer(absl::string_view peer) {
@@ -50,6 +54,19 @@ std::string SourceOfPeer(absl::string_view peer) {
     if (auto source = SourceOfAddress(absl::string_view(plain).substr(0, plain.find('%'))); source.ok()) return *source;
   }
   return "unknown";
+}
+
+std::string SourceOfSocketAddress(const sockaddr_storage& address) {
+  switch (address.ss_family) {
+    case AF_INET:
+      return TextOf(AF_INET, &reinterpret_cast<const sockaddr_in&>(address).sin_addr);
+    case AF_INET6:
+      return SourceOfV6(reinterpret_cast<const sockaddr_in6&>(address).sin6_addr);
+    case AF_UNIX:
+      return "unix";
+    default:
+      return "unknown";
+  }
 }
 
 }  // namespace watchword

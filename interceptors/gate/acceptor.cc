@@ -1,0 +1,159 @@
+#include "watchword/gate/acceptor.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "grpcpp/server_builder.h"
+#include "watchword/base/source_address.h"
+
+namespace watchword {
+namespace {
+
+constexpr int kRestMs = 100;
+constexpr absl::Duration kBetweenLogLines = absl::Seconds(10);
+
+// Whether the descriptor is still that of the socket `inode`.
+bool Is(int descriptor, ino_t inode) {
+  struct stat status {};
+  return fstat(descriptor, &status) == 0 && status.st_ino == inode;
+}
+
+ino_t InodeOf(int descriptor) {
+  struct stat status {};
+  return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
+}
+
+absl::string_view Describe(Connections::Answer answer) {
+  switch (answer) {
+    case Connections::Answer::kTooMany:
+      return "there are too many";
+    case Connections::Answer::kTooManyFromAddress:
+      return "there are too many from this address";
+    case Connections::Answer::kTooFast:
+      return "clients at this address have left too many with calls that are not over";
+    case Connections::Answer::kTake:
+      break;
+  }
+  return "";
+}
+
+}  // namespace
+
+Acceptor::Acceptor(std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server,
+                   std::shared_ptr<Connections> connections, Logger& log)
+    : server_(std::move(server)), connections_(std::move(connections)), log_(log) {}
+
+Acceptor::~Acceptor() {
+  if (thread_.joinable()) {
+    eventfd_write(end_, 1);
+    thread_.join();
+  }
+  if (epoll_ >= 0) close(epoll_);
+  if (end_ >= 0) close(end_);
+}
+
+absl::StatusOr<int> Acceptor::Open(const std::string& address) {
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  end_ = eventfd(0, EFD_CLOEXEC);
+  if (epoll_ < 0 || end_ < 0) return absl::UnavailableError(std::strerror(errno));
+  return sockets_.Open(address);
+}
+
+void Acceptor::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Acceptor::Run() {
+  pthread_setname_np(pthread_self(), "acceptor");
+  const auto watch = [this](int descriptor) {
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = static_cast<uint64_t>(descriptor)}};
+    epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event);
+  };
+  watch(end_);
+  for (const int listener : sockets_.descriptors()) watch(listener);
+  std::array<epoll_event, 64> events{};
+  while (true) {
+    const int count = epoll_wait(epoll_, events.data(), events.size(), /*timeout=*/-1);
+    for (int i = 0; i < count; ++i) {
+      const uint64_t which = events[i].data.u64;
+      if (which == static_cast<uint64_t>(end_)) return;
+      if (which >> 32 == 0) {
+        AcceptFrom(static_cast<int>(which));
+      } else {
+        connections_->NoteLeft(which);
+      }
+    }
+  }
+}
+
+// One at a time: who has left in the meantime is to be known before the next is taken.
+void Acceptor::AcceptFrom(int listener) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  const int socket = accept4(listener, reinterpret_cast<sockaddr*>(&address), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (socket >= 0) return Take(socket, listener, SourceOfSocketAddress(address));
+  if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) Rest(std::strerror(errno));
+  // Else it was given up before it was taken, accept(2).
+}
+
+void Acceptor::Take(int socket, int listener, const std::string& source) {
+  const Connections::Answer answer = connections_->Ask(source);
+  if (answer != Connections::Answer::kTake) {
+    close(socket);
+    return LogRefusal(source, answer);
+  }
+  // Before gRPC has it, after which the descriptor may become another's at any time. The kernel forgets it when it is
+  // closed.
+  epoll_event event{.events = EPOLLRDHUP | EPOLLET, .data = {.u64 = connections_->Add(socket, source)}};
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
+  const ino_t inode = InodeOf(socket);
+  if (!HandOver(socket, listener) && Is(socket, inode)) close(socket);
+}
+
+// Whether gRPC has taken the connection. One that comes after the server was shut down it neither takes nor closes
+// (1.51), and says so only in its log. But it takes what was read of the connection together with it: here a slice of
+// nothing, as a receipt.
+bool Acceptor::HandOver(int socket, int listener) {
+  const grpc::Slice receipt;
+  grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+  connection.listener_fd = listener;
+  connection.fd = socket;
+  connection.read_buffer = grpc::ByteBuffer(&receipt, 1);
+  server_->HandleNewConnection(&connection);
+  std::vector<grpc::Slice> slices;
+  return connection.read_buffer.Dump(&slices).ok() && slices.empty();
+}
+
+void Acceptor::Rest(const char* error) {
+  const absl::Time now = absl::Now();
+  if (now - logged_at_ >= kBetweenLogLines) {
+    logged_at_ = now;
+    log_.Error("new connections have to wait", {{"error", error}});
+  }
+  pollfd end{.fd = end_, .events = POLLIN, .revents = 0};
+  poll(&end, 1, kRestMs);
+}
+
+void Acceptor::LogRefusal(const std::string& source, Connections::Answer answer) {
+  const absl::Time now = absl::Now();
+  if (now - logged_at_ < kBetweenLogLines) return;
+  logged_at_ = now;
+  log_.Warning("a connection was refused", {{"source", source},
+                                            {"reason", std::string(Describe(answer))},
+                                            {"refused", absl::StrCat(connections_->refused(answer))}});
+}
+
+}  // namespace watchword

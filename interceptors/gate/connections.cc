@@ -1,0 +1,117 @@
+#include "watchword/gate/connections.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <optional>
+
+namespace watchword {
+namespace {
+
+// How many connections that its clients have left an address may have before it has to wait, and for how long then. A
+// client that starts again leaves as many for an instant, until gRPC has seen it. With many left in all, one is enough.
+constexpr int kFewLeft = 8;
+constexpr size_t kManyLeft = 64;
+constexpr absl::Duration kPause = absl::Milliseconds(250);
+// Looking at a socket takes some 0.3 µs, and there may be many.
+constexpr absl::Duration kBetweenLooksAtLeft = absl::Milliseconds(10);
+constexpr absl::Duration kBetweenLooksAtAll = absl::Milliseconds(100);
+constexpr int kDescriptorBits = 32;
+
+// The inode of a socket; std::nullopt if the descriptor is of nothing, or of something else.
+std::optional<ino_t> InodeOf(int descriptor) {
+  struct stat status {};
+  if (fstat(descriptor, &status) != 0 || !S_ISSOCK(status.st_mode)) return std::nullopt;
+  return status.st_ino;
+}
+
+int DescriptorOf(uint64_t connection) { return static_cast<int>(connection & ((uint64_t{1} << kDescriptorBits) - 1)); }
+
+}  // namespace
+
+Connections::Answer Connections::Ask(const std::string& source) {
+  MutexLock lock(mutex_);
+  const Answer answer = Judge(source);
+  if (answer != Answer::kTake) ++refused_[static_cast<size_t>(answer)];
+  return answer;
+}
+
+Connections::Answer Connections::Judge(const std::string& source) {
+  const absl::Time now = clock_.Now();
+  ForgetLeft(now);
+  const auto count = [this, &source]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const auto found = sources_.find(source);
+    return found == sources_.end() ? 0 : found->second.open;
+  };
+  const auto most = static_cast<size_t>(limits_.in_all);
+  if (open_.size() >= most || count() >= limits_.from_one_address) ForgetClosed(now);
+  if (open_.size() >= most) return Answer::kTooMany;
+  if (count() >= limits_.from_one_address) return Answer::kTooManyFromAddress;
+  const auto found = sources_.find(source);
+  if (found == sources_.end()) return Answer::kTake;
+  Source& its = found->second;
+  if (its.left >= (left_.size() < kManyLeft ? kFewLeft : 1) && now < its.next_at) return Answer::kTooFast;
+  its.next_at = now + kPause;
+  return Answer::kTake;
+}
+
+uint64_t Connections::Add(int descriptor, const std::string& source) {
+  MutexLock lock(mutex_);
+  if (const auto old = open_.find(descriptor); old != open_.end()) Forget(old);
+  const uint64_t name = ++added_ << kDescriptorBits | static_cast<uint64_t>(descriptor);
+  open_.emplace(descriptor, Connection{name, InodeOf(descriptor).value_or(0), source});
+  ++sources_[source].open;
+  return name;
+}
+
+void Connections::NoteLeft(uint64_t connection) {
+  MutexLock lock(mutex_);
+  const auto found = open_.find(DescriptorOf(connection));
+  if (found == open_.end() || found->second.name != connection || found->second.left) return;
+  found->second.left = true;
+  ++sources_[found->second.source].left;
+  left_.push_back(connection);
+}
+
+size_t Connections::size() {
+  MutexLock lock(mutex_);
+  ForgetClosed(clock_.Now());
+  return open_.size();
+}
+
+uint64_t Connections::refused(Answer answer) const {
+  MutexLock lock(mutex_);
+  return refused_[static_cast<size_t>(answer)];
+}
+
+void Connections::ForgetClosed(absl::Time now) {
+  if (now >= looked_at_all_ && now < looked_at_all_ + kBetweenLooksAtAll) return;
+  looked_at_all_ = now;
+  for (auto each = open_.begin(); each != open_.end();) {
+    const auto connection = each++;
+    if (InodeOf(connection->first) != connection->second.inode) Forget(connection);
+  }
+}
+
+void Connections::ForgetLeft(absl::Time now) {
+  if (now >= looked_at_left_ && now < looked_at_left_ + kBetweenLooksAtLeft) return;
+  looked_at_left_ = now;
+  left_.erase(std::remove_if(left_.begin(), left_.end(),
+                             [this](uint64_t name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+                               const auto found = open_.find(DescriptorOf(name));
+                               if (found == open_.end() || found->second.name != name) return true;
+                               if (InodeOf(found->first) == found->second.inode) return false;
+                               Forget(found);
+                               return true;
+                             }),
+              left_.end());
+}
+
+void Connections::Forget(ByDescriptor::iterator connection) {
+  const auto source = sources_.find(connection->second.source);
+  if (connection->second.left) --source->second.left;
+  if (--source->second.open == 0) sources_.erase(source);
+  open_.erase(connection);
+}
+
+}  // namespace watchword

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "watchword/base/clock.h"
+#include "watchword/base/mutex.h"
+
+namespace watchword {
+
+// The connections to a gate's ports, and whether there may be another.
+//
+// They are limited in number, for each address and in all. And gRPC needs much longer to give up the calls of a client
+// that has left than the client to bring them: one that comes, sends some hundreds and leaves, again and again, makes
+// it hold gigabytes within seconds. So an address whose clients have left several connections that gRPC still holds
+// gets new ones slowly.
+//
+// gRPC tells nobody when it has let go of a connection. Then its socket is closed, which is what is looked for here.
+//
+// Thread-safe.
+class Connections {
+ public:
+  struct Limits {
+    int from_one_address = 0;  // or /64 of IPv6; more than 0
+    int in_all = 0;            // more than 0
+  };
+  enum class Answer { kTake, kTooMany, kTooManyFromAddress, kTooFast };
+
+  // Borrows `clock`, which must outlive this.
+  Connections(const Limits& limits, const Clock& clock) : limits_(limits), clock_(clock) {}
+
+  // Whether to take one more from `source` (base/source_address.h). Counts it if not.
+  Answer Ask(const std::string& source);
+
+  // Counts the connection of a socket that was taken. Returns what it is called here: more than 2^32, never 0.
+  uint64_t Add(int descriptor, const std::string& source);
+
+  // The client has left it. No matter if gRPC has let go of it already.
+  void NoteLeft(uint64_t connection);
+
+  // How many there are; and how often Ask said `answer`, but for kTake.
+  size_t size();
+  uint64_t refused(Answer answer) const;
+
+ private:
+  struct Connection {
+    uint64_t name;
+    ino_t inode;  // of its socket: another one may get its descriptor
+    std::string source;
+    bool left = false;
+  };
+  struct Source {
+    int open = 0;
+    int left = 0;  // of these
+    absl::Time next_at = absl::InfinitePast();
+  };
+  using ByDescriptor = absl::flat_hash_map<int, Connection>;
+
+  Answer Judge(const std::string& source) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetClosed(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetLeft(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Forget(ByDescriptor::iterator connection) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Limits limits_;
+  const Clock& clock_;
+  mutable Mutex mutex_;
+  uint64_t added_ ABSL_GUARDED_BY(mutex_) = 0;
+  ByDescriptor open_ ABSL_GUARDED_BY(mutex_);  // and some that have been closed since the last look
+  std::vector<uint64_t> left_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, Source> sources_ ABSL_GUARDED_BY(mutex_);
+  absl::Time looked_at_all_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  absl::Time looked_at_left_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  std::array<uint64_t, 4> refused_ ABSL_GUARDED_BY(mutex_){};
+};
+
+}  // namespace watchword
