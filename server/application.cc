@@ -17,7 +17,6 @@
 #include "server/crypto/password_hasher.h"
 #include "server/ops/file_limit.h"
 #include "server/ops/json_audit_log.h"
-#include "server/ops/listener_check.h"
 #include "server/ops/memory_keeper.h"
 #include "server/ops/metrics.h"
 #include "server/ops/ops_server.h"
@@ -112,7 +111,6 @@ AnonymousBudget::Limits BudgetOf(int calls_per_second) {
 }
 
 void Tune(const Config& config, grpc::ServerBuilder& builder) {
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second server on the port is an error
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
@@ -176,7 +174,6 @@ struct Application::Parts {
   std::unique_ptr<Gate> gate;
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<HealthReporter> health;
-  std::unique_ptr<ListenerCheck> listeners;
   std::atomic<bool> started = false;  // all of the above is there
   std::unique_ptr<OpsServer> ops;
 };
@@ -305,6 +302,8 @@ absl::Status Application::Parts::Listen() {
                              .audiences = {config.issuer},
                              .anonymous_calls_on_connection = BudgetOf(config.anonymous_connection_rate),
                              .anonymous_calls = BudgetOf(config.anonymous_rate),
+                             .connections = {.from_one_address = config.max_connections_per_address,
+                                             .in_all = config.max_connections},
                              .on_certificate_replaced =
                                  [this](const std::string& file, const std::string& sha256) {
                                    audit->Record({.type = kAuditCertificateChanged,
@@ -321,7 +320,6 @@ absl::Status Application::Parts::Listen() {
   grpc::ServerBuilder builder;
   Tune(config, builder);
   std::vector<int> ports(config.listen.size(), 0);
-  std::vector<std::string> addresses;
   for (size_t i = 0; i < config.listen.size(); ++i) {
     gate->AddListeningPort(builder, config.listen[i].text, SecurityOf(config.listen[i], config), &ports[i]);
   }
@@ -335,11 +333,7 @@ absl::Status Application::Parts::Listen() {
                                                  ": is the address in use, or not of this machine? (--listen)"));
     }
     log.Info("listening", {{"address", config.listen[i].text}, {"port", absl::StrCat(ports[i])}});
-    const std::string& text = config.listen[i].text;
-    addresses.push_back(config.listen[i].is_unix_socket ? text
-                                                        : absl::StrCat(text.substr(0, text.rfind(':') + 1), ports[i]));
   }
-  listeners = std::make_unique<ListenerCheck>(std::move(addresses), ListenerCheck::Options(), log);
   health =
       std::make_unique<HealthReporter>(*store, *store_executor, *server->GetHealthCheckService(), ServiceNames(), log);
   return absl::OkStatus();
@@ -352,7 +346,6 @@ absl::Status Application::Parts::StartOperationsPort() {
        .port = config.ops_listen->port,
        .issuer = config.issuer,
        .metrics = [this] { return metrics.Render() + (started ? ToPrometheusText(gate->metrics()) : std::string()); },
-       .liveness = [this] { return started ? listeners->liveness() : absl::OkStatus(); },
        .readiness = [this] { return started ? health->readiness() : absl::UnavailableError("starting"); },
        .jwks = [this] { return started ? JwksJson(*keys) : std::string(); }});
   if (!opened.ok()) return opened.status();
@@ -479,7 +472,6 @@ Application::~Application() {
   Parts& parts = *parts_;
   if (parts.health != nullptr) parts.health->Drain();
   if (parts.feed != nullptr) parts.feed->Stop();  // ends the feeds, which would use up the time for the rest
-  if (parts.listeners != nullptr) parts.listeners->Stop();
   if (parts.server != nullptr) {
     parts.server->Shutdown(absl::ToChronoTime(absl::Now() + parts.config.drain_timeout));
     parts.server->Wait();

@@ -101,15 +101,22 @@ void Acceptor::Run() {
 
 // One at a time: who has left in the meantime is to be known before the next is taken.
 void Acceptor::AcceptFrom(int listener) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  const int socket = accept4(listener, reinterpret_cast<sockaddr*>(&address), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (socket >= 0) return Take(socket, listener, SourceOfSocketAddress(address));
+  sockaddr_storage client{};
+  socklen_t size = sizeof client;
+  const int socket = accept4(listener, reinterpret_cast<sockaddr*>(&client), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (socket >= 0) return Take(socket, listener, client);
   if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) Rest(std::strerror(errno));
   // Else it was given up before it was taken, accept(2).
 }
 
-void Acceptor::Take(int socket, int listener, const std::string& source) {
+void Acceptor::Take(int socket, int listener, const sockaddr_storage& client) {
+  const std::string source = SourceOfSocketAddress(client);
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  if (getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) {  // reset already: gRPC would log an error
+    close(socket);
+    return;
+  }
   const Connections::Answer answer = connections_->Ask(source);
   if (answer != Connections::Answer::kTake) {
     close(socket);
@@ -120,7 +127,10 @@ void Acceptor::Take(int socket, int listener, const std::string& source) {
   epoll_event event{.events = EPOLLRDHUP | EPOLLET, .data = {.u64 = connections_->Add(socket, source)}};
   epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
   const ino_t inode = InodeOf(socket);
-  if (!HandOver(socket, listener) && Is(socket, inode)) close(socket);
+  if (HandOver(socket, listener) || !Is(socket, inode)) return;
+  // The server was shut down. (Or a client of a Unix socket has a name that gRPC cannot write.)
+  if (client.ss_family != AF_UNIX) sockets_.Close();
+  close(socket);
 }
 
 // Whether gRPC has taken the connection. One that comes after the server was shut down it neither takes nor closes

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <memory>
 #include <string>
 #include <thread>
@@ -41,7 +43,7 @@ class Acceptor {
  private:
   void Run();
   void AcceptFrom(int listener);
-  void Take(int socket, int listener, const std::string& source);
+  void Take(int socket, int listener, const sockaddr_storage& client);
   bool HandOver(int socket, int listener);
   void Rest(const char* error);
   void LogRefusal(const std::string& source, Connections::Answer answer);

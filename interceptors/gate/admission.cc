@@ -51,6 +51,9 @@ absl::StatusOr<std::shared_ptr<Admission>> Admission::Create(const Gate::Options
                                          .leeway = options.leeway,
                                          .max_lifetime = options.max_lifetime});
   if (!verifier.ok()) return verifier.status();
+  if (options.connections.from_one_address <= 0 || options.connections.in_all <= 0) {
+    return absl::InvalidArgumentError("connections: must be more than 0");
+  }
   for (const auto& limits : {options.anonymous_calls_on_connection, options.anonymous_calls}) {
     if (limits.calls_per_second > 0 && limits.burst > 0) continue;
     return absl::InvalidArgumentError("anonymous_calls, anonymous_calls_on_connection: must be more than 0");
@@ -116,6 +119,12 @@ void Admission::Count(absl::string_view path, const absl::Status& status) {
   if (known != kReasons.end()) refused_[static_cast<size_t>(known - kReasons.begin())].Add();
   // Not above debug: whoever reaches the port can cause one for each call.
   log_.Debug("call refused", {{"method", std::string(path)}, {"reason", reason}});
+}
+
+uint64_t Admission::refusals() const {
+  uint64_t sum = 0;
+  for (const ShardedCounter& count : refused_) sum += count.Value();
+  return sum;
 }
 
 void Admission::FillMetrics(GateMetrics& metrics) const {

@@ -8,11 +8,16 @@
 namespace watchword {
 namespace {
 
-// How many connections that its clients have left an address may have before it has to wait, and for how long then. A
-// client that starts again leaves as many for an instant, until gRPC has seen it. With many left in all, one is enough.
-constexpr int kFewLeft = 8;
+// How many connections that its clients have left, or that it has in a flood, an address may have before it has to wait,
+// and for how long then. A client that starts again leaves as many for an instant, until gRPC has seen it. With many
+// left in all, one is enough.
+constexpr int kFew = 8;
 constexpr size_t kManyLeft = 64;
 constexpr absl::Duration kPause = absl::Milliseconds(250);
+// More refusals a second are a flood, and it is taken to last.
+constexpr double kFloodRate = 1'000;
+constexpr absl::Duration kFloodLasts = absl::Seconds(5);
+constexpr absl::Duration kBetweenLooksAtRefusals = absl::Milliseconds(100);
 // Looking at a socket takes some 0.3 µs, and there may be many.
 constexpr absl::Duration kBetweenLooksAtLeft = absl::Milliseconds(10);
 constexpr absl::Duration kBetweenLooksAtAll = absl::Milliseconds(100);
@@ -37,8 +42,9 @@ Connections::Answer Connections::Ask(const std::string& source) {
 }
 
 Connections::Answer Connections::Judge(const std::string& source) {
-  const absl::Time now = clock_.Now();
+  const absl::Duration now = clock_.SinceBoot();
   ForgetLeft(now);
+  const bool is_flooded = IsFlooded(now);
   const auto count = [this, &source]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const auto found = sources_.find(source);
     return found == sources_.end() ? 0 : found->second.open;
@@ -49,10 +55,9 @@ Connections::Answer Connections::Judge(const std::string& source) {
   if (count() >= limits_.from_one_address) return Answer::kTooManyFromAddress;
   const auto found = sources_.find(source);
   if (found == sources_.end()) return Answer::kTake;
-  Source& its = found->second;
-  if (its.left >= (left_.size() < kManyLeft ? kFewLeft : 1) && now < its.next_at) return Answer::kTooFast;
-  its.next_at = now + kPause;
-  return Answer::kTake;
+  const Source& its = found->second;
+  const bool is_slow = its.left >= (left_.size() < kManyLeft ? kFew : 1) || (is_flooded && its.open >= kFew);
+  return is_slow && now < its.next_at ? Answer::kTooFast : Answer::kTake;
 }
 
 uint64_t Connections::Add(int descriptor, const std::string& source) {
@@ -60,7 +65,9 @@ uint64_t Connections::Add(int descriptor, const std::string& source) {
   if (const auto old = open_.find(descriptor); old != open_.end()) Forget(old);
   const uint64_t name = ++added_ << kDescriptorBits | static_cast<uint64_t>(descriptor);
   open_.emplace(descriptor, Connection{name, InodeOf(descriptor).value_or(0), source});
-  ++sources_[source].open;
+  Source& its = sources_[source];
+  ++its.open;
+  its.next_at = clock_.SinceBoot() + kPause;
   return name;
 }
 
@@ -75,7 +82,7 @@ void Connections::NoteLeft(uint64_t connection) {
 
 size_t Connections::size() {
   MutexLock lock(mutex_);
-  ForgetClosed(clock_.Now());
+  ForgetClosed(clock_.SinceBoot());
   return open_.size();
 }
 
@@ -84,8 +91,19 @@ uint64_t Connections::refused(Answer answer) const {
   return refused_[static_cast<size_t>(answer)];
 }
 
-void Connections::ForgetClosed(absl::Time now) {
-  if (now >= looked_at_all_ && now < looked_at_all_ + kBetweenLooksAtAll) return;
+bool Connections::IsFlooded(absl::Duration now) {
+  if (now >= looked_at_refusals_ + kBetweenLooksAtRefusals) {
+    const uint64_t refusals = refusals_();
+    const auto more = static_cast<double>(refusals - refusals_then_);
+    if (more > kFloodRate * absl::ToDoubleSeconds(now - looked_at_refusals_)) flooded_until_ = now + kFloodLasts;
+    refusals_then_ = refusals;
+    looked_at_refusals_ = now;
+  }
+  return now < flooded_until_;
+}
+
+void Connections::ForgetClosed(absl::Duration now) {
+  if (now < looked_at_all_ + kBetweenLooksAtAll) return;
   looked_at_all_ = now;
   for (auto each = open_.begin(); each != open_.end();) {
     const auto connection = each++;
@@ -93,8 +111,8 @@ void Connections::ForgetClosed(absl::Time now) {
   }
 }
 
-void Connections::ForgetLeft(absl::Time now) {
-  if (now >= looked_at_left_ && now < looked_at_left_ + kBetweenLooksAtLeft) return;
+void Connections::ForgetLeft(absl::Duration now) {
+  if (now < looked_at_left_ + kBetweenLooksAtLeft) return;
   looked_at_left_ = now;
   left_.erase(std::remove_if(left_.begin(), left_.end(),
                              [this](uint64_t name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -5,7 +5,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -18,10 +20,10 @@ namespace watchword {
 
 // The connections to a gate's ports, and whether there may be another.
 //
-// They are limited in number, for each address and in all. And gRPC needs much longer to give up the calls of a client
-// that has left than the client to bring them: one that comes, sends some hundreds and leaves, again and again, makes
-// it hold gigabytes within seconds. So an address whose clients have left several connections that gRPC still holds
-// gets new ones slowly.
+// They are limited in number, for each address and in all. And gRPC needs much longer to refuse or to give up a call
+// than a client to bring it: one that comes, sends some hundreds, again and again, makes it hold gigabytes within
+// seconds. So an address gets new connections slowly if its clients have left several that gRPC still holds, or if it
+// has several while calls are being refused at a rate that only a flood explains.
 //
 // gRPC tells nobody when it has let go of a connection. Then its socket is closed, which is what is looked for here.
 //
@@ -34,8 +36,9 @@ class Connections {
   };
   enum class Answer { kTake, kTooMany, kTooManyFromAddress, kTooFast };
 
-  // Borrows `clock`, which must outlive this.
-  Connections(const Limits& limits, const Clock& clock) : limits_(limits), clock_(clock) {}
+  // `refusals` says how many calls were refused so far. Borrows `clock`, which must outlive this.
+  Connections(const Limits& limits, std::function<uint64_t()> refusals, const Clock& clock)
+      : limits_(limits), refusals_(std::move(refusals)), clock_(clock) {}
 
   // Whether to take one more from `source` (base/source_address.h). Counts it if not.
   Answer Ask(const std::string& source);
@@ -60,24 +63,30 @@ class Connections {
   struct Source {
     int open = 0;
     int left = 0;  // of these
-    absl::Time next_at = absl::InfinitePast();
+    absl::Duration next_at = -absl::InfiniteDuration();
   };
   using ByDescriptor = absl::flat_hash_map<int, Connection>;
 
   Answer Judge(const std::string& source) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ForgetClosed(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ForgetLeft(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsFlooded(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetClosed(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetLeft(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Forget(ByDescriptor::iterator connection) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Limits limits_;
+  const std::function<uint64_t()> refusals_;
   const Clock& clock_;
   mutable Mutex mutex_;
   uint64_t added_ ABSL_GUARDED_BY(mutex_) = 0;
   ByDescriptor open_ ABSL_GUARDED_BY(mutex_);  // and some that have been closed since the last look
   std::vector<uint64_t> left_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, Source> sources_ ABSL_GUARDED_BY(mutex_);
-  absl::Time looked_at_all_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  absl::Time looked_at_left_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+  // Since boot, as all times here.
+  absl::Duration looked_at_all_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
+  absl::Duration looked_at_left_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
+  absl::Duration looked_at_refusals_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
+  absl::Duration flooded_until_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
+  uint64_t refusals_then_ ABSL_GUARDED_BY(mutex_) = 0;
   std::array<uint64_t, 4> refused_ ABSL_GUARDED_BY(mutex_){};
 };
 

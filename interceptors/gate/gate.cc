@@ -87,7 +87,8 @@ Gate::Gate(Sessions sessions, std::shared_ptr<Admission> admission, std::shared_
       strict_(options.strict),
       on_certificate_replaced_(options.on_certificate_replaced),
       trust_(std::move(trust)),
-      connections_(std::make_shared<Connections>(options.connections, *options.clock)) {}
+      connections_(std::make_shared<Connections>(
+          options.connections, [admission = admission_] { return admission->refusals(); }, *options.clock)) {}
 
 Gate::~Gate() {
   feed_.reset();
@@ -135,6 +136,11 @@ GateMetrics Gate::metrics() const {
   GateMetrics metrics;
   admission_->FillMetrics(metrics);
   if (sessions_.directory != nullptr) metrics.session_look_ups = sessions_.directory->look_ups();
+  metrics.connections = connections_->size();
+  metrics.refused_connections = {
+      {"TOO_MANY", connections_->refused(Connections::Answer::kTooMany)},
+      {"TOO_MANY_FROM_ADDRESS", connections_->refused(Connections::Answer::kTooManyFromAddress)},
+      {"TOO_FAST", connections_->refused(Connections::Answer::kTooFast)}};
   metrics.open_streams = streams_->open();
   metrics.ended_streams = streams_->ended();
   metrics.revocations = trust_->revocations().size();

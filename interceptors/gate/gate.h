@@ -96,8 +96,9 @@ class Gate {
     // that they are refused. Health checks and reflection have a budget of their own, of the same size.
     AnonymousBudget::Limits anonymous_calls_on_connection = {.calls_per_second = 1'000, .burst = 500};
     AnonymousBudget::Limits anonymous_calls = {.calls_per_second = 4'000, .burst = 2'000};
-    // How many connections there may be, from each address and in all. More are closed at once.
-    Connections::Limits connections = {.from_one_address = 1'024, .in_all = 16'384};
+    // How many connections there may be to the gate's ports: from each address (of IPv6, each /64) and in all. More are
+    // closed at once. All that come through Unix sockets count as from one address.
+    Connections::Limits connections = {.from_one_address = 256, .in_all = 16'384};
     // Without a sign of life from the auth service for longer than this, what is known counts as stale: a revocation
     // may be missing. There is one every second.
     absl::Duration staleness_bound = absl::Seconds(5);

@@ -20,12 +20,15 @@ std::string ToPrometheusText(const GateMetrics& metrics) {
   const auto gauge = [&text](absl::string_view name, absl::string_view help, absl::string_view value) {
     Append(text, name, "gauge", help, value);
   };
+  const auto by_reason = [&text](absl::string_view name, absl::string_view help,
+                                 const std::map<std::string, uint64_t>& counts) {
+    absl::StrAppend(&text, "# HELP ", name, " ", help, "\n# TYPE ", name, " counter\n");
+    for (const auto& [reason, count] : counts) {
+      absl::StrAppend(&text, name, "{reason=\"", reason, "\"} ", count, "\n");
+    }
+  };
   counter("watchword_gate_admitted_total", "Calls let through", metrics.admitted);
-  absl::StrAppend(&text, "# HELP watchword_gate_refused_total Calls refused\n",
-                  "# TYPE watchword_gate_refused_total counter\n");
-  for (const auto& [reason, count] : metrics.refused) {
-    absl::StrAppend(&text, "watchword_gate_refused_total{reason=\"", reason, "\"} ", count, "\n");
-  }
+  by_reason("watchword_gate_refused_total", "Calls refused", metrics.refused);
   counter("watchword_gate_cache_hits_total", "Credentials that had been verified before", metrics.cache_hits);
   counter("watchword_gate_cache_misses_total", "Credentials that were looked at for the first time",
           metrics.cache_misses);
@@ -36,6 +39,8 @@ std::string ToPrometheusText(const GateMetrics& metrics) {
   counter("watchword_gate_broken_connections_total",
           "Connections broken because they brought far more calls without a credential than they may",
           metrics.broken_connections);
+  gauge("watchword_gate_connections", "Connections to the gate's ports", absl::StrCat(metrics.connections));
+  by_reason("watchword_gate_refused_connections_total", "Connections refused", metrics.refused_connections);
   counter("watchword_gate_certificate_failures_total", "Looks at TLS files that had changed and could not be used",
           metrics.certificate_failures);
   if (metrics.certificate_expires_at < absl::InfiniteFuture()) {

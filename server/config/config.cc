@@ -30,6 +30,7 @@ constexpr int64_t kMostFreeFailures = 1'000'000;
 // A server that has just started reads the keys before it tells the others that it is there: seconds later both know.
 constexpr absl::Duration kLeastPublicationTime = absl::Seconds(5);
 constexpr int64_t kMaxRate = 1'000'000;
+constexpr int64_t kMaxConnections = 1'000'000;
 constexpr uint64_t kLeastHashBudgetKib = 256 * 1024;
 constexpr uint32_t kMaxHashBudgetGib = 1024;
 
@@ -275,6 +276,9 @@ void CheckResources(Checker& check, Config& config) {
   config.store_queue = check.Count("store-queue", kMaxQueue);
   config.anonymous_rate = static_cast<int>(check.Number("anonymous-rate", 1, kMaxRate));
   config.anonymous_connection_rate = static_cast<int>(check.Number("anonymous-connection-rate", 1, kMaxRate));
+  config.max_connections = static_cast<int>(check.Number("max-connections", 1, kMaxConnections));
+  config.max_connections_per_address =
+      static_cast<int>(check.Number("max-connections-per-address", 1, kMaxConnections));
 }
 
 void CheckLog(Checker& check, Config& config) {

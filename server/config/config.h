@@ -68,6 +68,8 @@ struct Config {
   std::string audit_log;              // a file; empty: among the lines of the log
   int anonymous_rate = 0;             // calls without a valid credential, per second
   int anonymous_connection_rate = 0;  // the same, for each connection
+  int max_connections = 0;
+  int max_connections_per_address = 0;
   absl::Duration drain_delay;
   absl::Duration drain_timeout;
   absl::Duration max_connection_age;  // absl::InfiniteDuration(): connections may stay for ever

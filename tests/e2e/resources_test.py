@@ -5,6 +5,7 @@ WATCHWORD_FLOOD_SECONDS (5) and WATCHWORD_IDLE_CONNECTIONS (500) say how long an
 """
 
 import os
+import re
 import resource
 import threading
 import time
@@ -54,7 +55,7 @@ class Watched:
 
 
 class Others:
-    """Another client, which calls with its own credential for as long as something lasts.
+    """Another client, at another address, which calls with its own credential for as long as something lasts.
 
     None of its calls may fail. How long they take is printed and not judged: gRPC 1.51 reads a connection for as long as
     there is something to read, on a thread that the calls of others may need, and a flooded one is broken off only after
@@ -76,7 +77,7 @@ class Others:
     def _call(self):
         while not self._ended.wait(0.02):
             began = time.monotonic()
-            connection = hostile.Connection(self.port)
+            connection = hostile.Connection(self.port, source="127.0.0.2")
             reply = connection.call(VALIDATE, fields=[("authorization", "Bearer " + self.credential)],
                                     timeout=FLOOD_SECONDS + 60)
             connection.close()
@@ -107,6 +108,27 @@ def rapid_reset(port, path, seconds, **fields):
     return streams, connections
 
 
+def many_connections(port, path, seconds, kept=None):
+    """From a client that connects, opens and cancels 300 streams, and leaves: again and again. Or it stays, and `kept`
+    gets its connections. How many."""
+    ends, connections = time.monotonic() + seconds, 0
+    while time.monotonic() < ends:
+        try:
+            connection = hostile.Connection(port)
+        except OSError:  # it was refused
+            continue
+        if not connection.send(connection.resets(path, 300)):
+            connection.close()
+            continue
+        connections += 1
+        time.sleep(0.005)  # so that it is read
+        if kept is None:
+            connection.close()
+        else:
+            kept.append(connection)
+    return connections
+
+
 class Floods(Case):
     def setUp(self):
         super().setUp()
@@ -134,8 +156,7 @@ class Floods(Case):
         self.assertGreater(streams, 10_000)
         self.say(f"{streams} streams until it was broken off")
         self.assertUnharmed(watched, others)
-        text = urllib.request.urlopen(f"http://127.0.0.1:{self.server.ops_port}/metrics", timeout=10).read().decode()
-        self.assertRegex(text, r"(?m)^watchword_gate_broken_connections_total [1-9]")
+        self.assertGreater(self.gate_metric("watchword_gate_broken_connections_total"), 0)
 
     def test_rapid_reset_by_one_who_connects_again_and_again(self):
         with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
@@ -153,6 +174,53 @@ class Floods(Case):
                 thread.join()
         # Each of them connects again as well; docs/security.md.
         self.assertUnharmed(watched, others, most_growth=2 * len(threads) * MOST_GROWTH)
+
+    def gate_metric(self, name):
+        text = urllib.request.urlopen(f"http://127.0.0.1:{self.server.ops_port}/metrics", timeout=10).read().decode()
+        return float(re.search(rf"(?m)^{re.escape(name)} (\S+)$", text).group(1))
+
+    def flood_with_connections(self, **how):
+        with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
+            threads = [threading.Thread(target=many_connections, args=(self.server.port, LOGIN, FLOOD_SECONDS),
+                                        kwargs=how) for _ in range(2)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        refused = self.gate_metric('watchword_gate_refused_connections_total{reason="TOO_FAST"}')
+        self.say(f"{refused:.0f} connections refused")
+        self.assertGreater(refused, 100)
+        self.assertUnharmed(watched, others, most_growth=3 * MOST_GROWTH)  # docs/security.md
+
+    def test_short_connections_that_leave_their_calls_behind(self):
+        self.flood_with_connections()
+
+    def test_a_few_calls_on_each_of_many_connections(self):
+        kept = []
+        self.flood_with_connections(kept=kept)
+        for each in kept:
+            each.close()
+
+    def test_connections_beyond_the_limits_are_refused_and_the_others_served(self):
+        server = self.start(Server, self.folder / "limited", "--max-connections", "30", "--max-connections-per-address", "20")
+        credential = server.login()["credential"]
+
+        def connect(source):
+            connection = hostile.Connection(server.port, source=source)
+            self.addCleanup(connection.close)
+            return connection
+
+        def served(connection):
+            return b"admin" in connection.call(VALIDATE, fields=[("authorization", "Bearer " + credential)])
+        first = [connect("127.0.0.2") for _ in range(20)]
+        self.assertTrue(all(served(each) for each in first))
+        self.assertFalse(served(connect("127.0.0.2")))
+        second = [connect("127.0.0.3") for _ in range(15)]
+        self.assertIn(sum(served(each) for each in second), (8, 9, 10))  # the harness may have some itself
+        self.assertTrue(all(served(each) for each in first))
+        for each in first:
+            each.close()
+        until(lambda: served(connect("127.0.0.3")))
 
     def test_rapid_reset_of_health_checks_fails_no_login(self):
         with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
@@ -239,8 +307,8 @@ class Floods(Case):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         idle = []
         with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
-            for _ in range(IDLE_CONNECTIONS):
-                idle.append(hostile.Connection(self.server.port))
+            for i in range(IDLE_CONNECTIONS):
+                idle.append(hostile.Connection(self.server.port, source=f"127.0.{1 + i // 200}.1"))
             self.server.login()
         self.say(f"{len(idle)} connections, {1024 * watched.growth / len(idle):.0f} KiB each")
         for each in idle:

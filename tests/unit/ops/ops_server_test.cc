@@ -35,13 +35,11 @@ class OpsServerTest : public testing::Test {
             .port = port,
             .issuer = issuer_,
             .metrics = [] { return std::string("watchword_up 1\n"); },
-            .liveness = [this] { return live_; },
             .readiness = [this] { return ready_; },
             .jwks = [this] { return jwks_; }};
   }
 
   // Read on the server's threads: set before a request is made.
-  absl::Status live_;
   absl::Status ready_;
   std::string jwks_ = R"({"keys":[]})";
   std::string issuer_ = "https://watchword.test";
@@ -96,14 +94,6 @@ TEST_F(OpsServerTest, ReadyzSaysInOneLineWhyNot) {
   ASSERT_TRUE(answer);
   EXPECT_EQ(answer->status, 503);
   EXPECT_EQ(answer->body, "the store does not answer: disk full\n");
-}
-
-TEST_F(OpsServerTest, LivezSaysWhyToRestart) {
-  live_ = absl::UnavailableError("it accepts no connections");
-  const auto answer = client_->Get("/livez");
-  ASSERT_TRUE(answer);
-  EXPECT_EQ(answer->status, 503);
-  EXPECT_EQ(answer->body, "it accepts no connections\n");
 }
 
 TEST_F(OpsServerTest, LivezDoesNotDependOnReadiness) {

@@ -1,0 +1,171 @@
+#include "watchword/gate/connections.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <list>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "watchword/base/testing/fake_clock.h"
+
+namespace watchword {
+namespace {
+
+using Answer = Connections::Answer;
+
+// A socket, as if it were of a connection that gRPC holds.
+class Socket {
+ public:
+  Socket() : descriptor_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) { EXPECT_GE(descriptor_, 0); }
+  ~Socket() { Close(); }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  void Close() {
+    if (descriptor_ >= 0) close(descriptor_);
+    descriptor_ = -1;
+  }
+  int descriptor() const { return descriptor_; }
+
+ private:
+  int descriptor_;
+};
+
+class ConnectionsTest : public testing::Test {
+ protected:
+  // Takes a connection, if it may.
+  Answer Connect(const std::string& source) {
+    const Answer answer = connections_.Ask(source);
+    if (answer != Answer::kTake) return answer;
+    sockets_.emplace_back();
+    names_.push_back(connections_.Add(sockets_.back().descriptor(), source));
+    return answer;
+  }
+  // Takes connections that their clients leave while gRPC holds them. How many.
+  int ConnectAndLeave(const std::string& source, int times) {
+    int taken = 0;
+    for (int i = 0; i < times; ++i) {
+      if (Connect(source) != Answer::kTake) continue;
+      connections_.NoteLeft(names_.back());
+      ++taken;
+    }
+    return taken;
+  }
+  int ConnectTimes(const std::string& source, int times) {
+    int taken = 0;
+    for (int i = 0; i < times; ++i) taken += Connect(source) == Answer::kTake ? 1 : 0;
+    return taken;
+  }
+
+  FakeClock clock_;
+  uint64_t refusals_ = 0;
+  Connections connections_{{.from_one_address = 20, .in_all = 30}, [this] { return refusals_; }, clock_};
+  std::list<Socket> sockets_;
+  std::vector<uint64_t> names_;
+};
+
+TEST_F(ConnectionsTest, AnAddressMayHaveSoManyAndAllTogether) {
+  EXPECT_EQ(ConnectTimes("192.0.2.1", 25), 20);
+  EXPECT_EQ(connections_.Ask("192.0.2.1"), Answer::kTooManyFromAddress);
+  EXPECT_EQ(ConnectTimes("192.0.2.2", 25), 10);
+  EXPECT_EQ(connections_.Ask("192.0.2.3"), Answer::kTooMany);
+  EXPECT_EQ(connections_.size(), 30u);
+  EXPECT_EQ(connections_.refused(Answer::kTooManyFromAddress), 6u);
+  EXPECT_EQ(connections_.refused(Answer::kTooMany), 16u);
+}
+
+TEST_F(ConnectionsTest, OneThatGrpcHasClosedMakesRoom) {
+  EXPECT_EQ(ConnectTimes("192.0.2.1", 21), 20);
+  sockets_.front().Close();
+  clock_.Advance(absl::Milliseconds(100));  // all are looked at ten times a second at most
+  EXPECT_EQ(ConnectTimes("192.0.2.1", 2), 1);
+  EXPECT_EQ(connections_.size(), 20u);
+}
+
+TEST_F(ConnectionsTest, ADescriptorThatIsAnothersByNowIsNoLongerTheConnections) {
+  ASSERT_EQ(Connect("192.0.2.1"), Answer::kTake);
+  const Socket other;
+  ASSERT_GE(dup2(other.descriptor(), sockets_.front().descriptor()), 0);
+  EXPECT_EQ(connections_.size(), 0u);
+}
+
+TEST_F(ConnectionsTest, ADescriptorThatComesAgainIsOneConnection) {
+  ASSERT_EQ(Connect("192.0.2.1"), Answer::kTake);
+  const uint64_t again = connections_.Add(sockets_.front().descriptor(), "192.0.2.2");
+  EXPECT_NE(again, names_.front());
+  EXPECT_EQ(connections_.size(), 1u);
+}
+
+TEST_F(ConnectionsTest, WhoLeavesConnectionsBehindGetsNewOnesSlowly) {
+  EXPECT_EQ(ConnectAndLeave("192.0.2.1", 12), 8);
+  EXPECT_EQ(connections_.Ask("192.0.2.1"), Answer::kTooFast);
+  EXPECT_EQ(connections_.Ask("192.0.2.2"), Answer::kTake) << "others are not held up";
+  clock_.Advance(absl::Milliseconds(249));
+  EXPECT_EQ(connections_.Ask("192.0.2.1"), Answer::kTooFast);
+  clock_.Advance(absl::Milliseconds(1));
+  EXPECT_EQ(ConnectAndLeave("192.0.2.1", 2), 1);
+  EXPECT_EQ(connections_.refused(Answer::kTooFast), 7u);
+}
+
+TEST_F(ConnectionsTest, WhatGrpcHasLetGoOfIsNotLeftBehind) {
+  EXPECT_EQ(ConnectAndLeave("192.0.2.1", 9), 8);
+  sockets_.front().Close();
+  EXPECT_EQ(connections_.Ask("192.0.2.1"), Answer::kTooFast) << "looked at just before";
+  clock_.Advance(absl::Milliseconds(10));
+  EXPECT_EQ(ConnectAndLeave("192.0.2.1", 2), 1);
+  for (Socket& socket : sockets_) socket.Close();
+  clock_.Advance(absl::Milliseconds(10));
+  EXPECT_EQ(ConnectAndLeave("192.0.2.1", 9), 8);
+}
+
+TEST_F(ConnectionsTest, LeavingTwiceOrAfterTheEndIsLeavingOnce) {
+  ASSERT_EQ(Connect("192.0.2.1"), Answer::kTake);
+  for (int i = 0; i < 20; ++i) connections_.NoteLeft(names_.front());
+  sockets_.front().Close();
+  clock_.Advance(absl::Seconds(1));
+  EXPECT_EQ(ConnectTimes("192.0.2.1", 10), 10);
+  for (int i = 0; i < 20; ++i) connections_.NoteLeft(names_.front());  // perhaps with the descriptor of another by now
+  EXPECT_EQ(ConnectTimes("192.0.2.1", 10), 10);
+}
+
+TEST(ManyConnectionsTest, WithManyLeftInAllOneIsEnough) {
+  const FakeClock clock;
+  Connections connections({.from_one_address = 100, .in_all = 1'000}, [] { return 0; }, clock);
+  std::list<Socket> sockets;
+  const auto leave = [&](const std::string& source) {
+    if (connections.Ask(source) != Answer::kTake) return false;
+    sockets.emplace_back();
+    connections.NoteLeft(connections.Add(sockets.back().descriptor(), source));
+    return true;
+  };
+  for (int i = 0; i < 64; ++i) EXPECT_TRUE(leave(std::to_string(i % 16))) << i;
+  EXPECT_FALSE(leave("0"));
+  EXPECT_TRUE(leave("new")) << "who has left none behind is let in";
+  EXPECT_FALSE(leave("new"));
+}
+
+TEST_F(ConnectionsTest, WhileCallsAreRefusedAtTheRateOfAFloodAnAddressGetsMoreThanAFewSlowly) {
+  EXPECT_EQ(ConnectTimes("192.0.2.1", 8), 8);
+  refusals_ += 101;
+  clock_.Advance(absl::Milliseconds(100));
+  EXPECT_EQ(ConnectTimes("192.0.2.1", 3), 0);
+  EXPECT_EQ(ConnectTimes("192.0.2.2", 9), 8);
+  clock_.Advance(absl::Milliseconds(150));
+  EXPECT_EQ(ConnectTimes("192.0.2.1", 3), 1);
+  clock_.Advance(absl::Seconds(5));
+  EXPECT_EQ(ConnectTimes("192.0.2.1", 3), 3) << "it is over";
+}
+
+TEST_F(ConnectionsTest, FewerRefusalsAreNoFlood) {
+  EXPECT_EQ(ConnectTimes("192.0.2.1", 8), 8);
+  refusals_ += 100;
+  clock_.Advance(absl::Milliseconds(100));
+  EXPECT_EQ(ConnectTimes("192.0.2.1", 3), 3);
+  refusals_ += 1'000'000;  // over a long time, without a new connection
+  clock_.Advance(absl::Hours(1));
+  EXPECT_EQ(ConnectTimes("192.0.2.1", 3), 3);
+}
+
+}  // namespace
+}  // namespace watchword
