@@ -49,7 +49,7 @@ def connections(server):
 class FiveHundredVerifiers(Case):
     def setUp(self):
         super().setUp()
-        self.server = self.start(Server, self.folder)
+        self.server = self.start(Server, self.folder, "--max-connections-per-address", "1000")
         # Of another user than the one whose sessions are ended.
         password = self.server.add_user("operator", scopes=["watchword.admin"])
         self.bearer = self.server.login("operator", password)["credential"]
