@@ -10,6 +10,7 @@ from harness import Case, Server, TEST_BIN, clean_environment, memory_of
 
 VERIFIERS = 500
 CROWDS = 2
+LIMIT = "--max-connections-per-address", "1000"
 
 
 class Crowd:
@@ -49,7 +50,7 @@ def connections(server):
 class FiveHundredVerifiers(Case):
     def setUp(self):
         super().setUp()
-        self.server = self.start(Server, self.folder, "--max-connections-per-address", "1000")
+        self.server = self.start(Server, self.folder, *LIMIT)
         # Of another user than the one whose sessions are ended.
         password = self.server.add_user("operator", scopes=["watchword.admin"])
         self.bearer = self.server.login("operator", password)["credential"]
@@ -70,7 +71,7 @@ class FiveHundredVerifiers(Case):
         self.crowds[0].do("revoke", 1100)  # so that there is something to take over: two parts of a snapshot
         self.everybody("wait", 1100)
         self.server.end(signal.SIGKILL)
-        self.server = self.start(Server, self.folder, port=self.server.port)
+        self.server = self.start(Server, self.folder, *LIMIT, port=self.server.port)
         self.crowds[0].do("revoke", 1)
         self.everybody("wait", 1101)
         self.assertLess(memory_of(self.server, peak=True), 192 << 20)
