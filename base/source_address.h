@@ -9,8 +9,8 @@
 
 namespace watchword {
 
-// What counts as one source of logins or connections: an IPv4 address, or the /64 of an IPv6 address, since a host has all of one. In
-// one form for each ("192.0.2.7", "2001:db8::/64").
+// What counts as one source of logins or connections: an IPv4 address, or the /64 of an IPv6 address, since a host has
+// all of one. In one form for each ("192.0.2.7", "2001:db8::/64").
 
 // The source that an IP address as text is: "192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1". INVALID_ARGUMENT if it is
 // none.

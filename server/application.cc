@@ -297,19 +297,18 @@ absl::Status Application::Parts::Listen() {
     const auto files = ReadTlsFiles(config.tls_cert, config.tls_key, config.tls_client_ca);
     if (!files.ok()) return files.status();
   }
-  absl::StatusOr<std::unique_ptr<Gate>> made =
-      Gate::CreateOn(trust, {.issuer = config.issuer,
-                             .audiences = {config.issuer},
-                             .anonymous_calls_on_connection = BudgetOf(config.anonymous_connection_rate),
-                             .anonymous_calls = BudgetOf(config.anonymous_rate),
-                             .connections = {.from_one_address = config.max_connections_per_address,
-                                             .in_all = config.max_connections},
-                             .on_certificate_replaced =
-                                 [this](const std::string& file, const std::string& sha256) {
-                                   audit->Record({.type = kAuditCertificateChanged,
-                                                  .target = {.detail = absl::StrCat(file, " sha256 ", sha256)}});
-                                 },
-                             .log = &log});
+  absl::StatusOr<std::unique_ptr<Gate>> made = Gate::CreateOn(
+      trust, {.issuer = config.issuer,
+              .audiences = {config.issuer},
+              .anonymous_calls_on_connection = BudgetOf(config.anonymous_connection_rate),
+              .anonymous_calls = BudgetOf(config.anonymous_rate),
+              .connections = {.from_one_address = config.max_connections_per_address, .in_all = config.max_connections},
+              .on_certificate_replaced =
+                  [this](const std::string& file, const std::string& sha256) {
+                    audit->Record({.type = kAuditCertificateChanged,
+                                   .target = {.detail = absl::StrCat(file, " sha256 ", sha256)}});
+                  },
+              .log = &log});
   if (!made.ok()) return made.status();
   gate = *std::move(made);
 

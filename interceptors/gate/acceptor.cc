@@ -5,7 +5,6 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,7 +14,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "grpcpp/server_builder.h"
 #include "watchword/base/source_address.h"
 
@@ -24,17 +22,6 @@ namespace {
 
 constexpr int kRestMs = 100;
 constexpr absl::Duration kBetweenLogLines = absl::Seconds(10);
-
-// Whether the descriptor is still that of the socket `inode`.
-bool Is(int descriptor, ino_t inode) {
-  struct stat status {};
-  return fstat(descriptor, &status) == 0 && status.st_ino == inode;
-}
-
-ino_t InodeOf(int descriptor) {
-  struct stat status {};
-  return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
-}
 
 absl::string_view Describe(Connections::Answer answer) {
   switch (answer) {
@@ -53,8 +40,8 @@ absl::string_view Describe(Connections::Answer answer) {
 }  // namespace
 
 Acceptor::Acceptor(std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server,
-                   std::shared_ptr<Connections> connections, Logger& log)
-    : server_(std::move(server)), connections_(std::move(connections)), log_(log) {}
+                   std::shared_ptr<Connections> connections, const Clock& clock, Logger& log)
+    : server_(std::move(server)), connections_(std::move(connections)), clock_(clock), log_(log) {}
 
 Acceptor::~Acceptor() {
   if (thread_.joinable()) {
@@ -124,10 +111,10 @@ void Acceptor::Take(int socket, int listener, const sockaddr_storage& client) {
   }
   // Before gRPC has it, after which the descriptor may become another's at any time. The kernel forgets it when it is
   // closed.
-  epoll_event event{.events = EPOLLRDHUP | EPOLLET, .data = {.u64 = connections_->Add(socket, source)}};
+  const uint64_t connection = connections_->Add(socket, source);
+  epoll_event event{.events = EPOLLRDHUP | EPOLLET, .data = {.u64 = connection}};
   epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
-  const ino_t inode = InodeOf(socket);
-  if (HandOver(socket, listener) || !Is(socket, inode)) return;
+  if (HandOver(socket, listener) || !connections_->IsOpen(connection)) return;
   // The server was shut down. (Or a client of a Unix socket has a name that gRPC cannot write.)
   if (client.ss_family != AF_UNIX) sockets_.Close();
   close(socket);
@@ -148,22 +135,24 @@ bool Acceptor::HandOver(int socket, int listener) {
 }
 
 void Acceptor::Rest(const char* error) {
-  const absl::Time now = absl::Now();
-  if (now - logged_at_ >= kBetweenLogLines) {
-    logged_at_ = now;
-    log_.Error("new connections have to wait", {{"error", error}});
-  }
+  if (MayLog()) log_.Error("new connections have to wait", {{"error", error}});
   pollfd end{.fd = end_, .events = POLLIN, .revents = 0};
   poll(&end, 1, kRestMs);
 }
 
 void Acceptor::LogRefusal(const std::string& source, Connections::Answer answer) {
-  const absl::Time now = absl::Now();
-  if (now - logged_at_ < kBetweenLogLines) return;
-  logged_at_ = now;
+  if (!MayLog()) return;
   log_.Warning("a connection was refused", {{"source", source},
                                             {"reason", std::string(Describe(answer))},
                                             {"refused", absl::StrCat(connections_->refused(answer))}});
+}
+
+// Not for each connection, of which anybody may bring many.
+bool Acceptor::MayLog() {
+  const absl::Duration now = clock_.SinceBoot();
+  if (now - logged_at_ < kBetweenLogLines) return false;
+  logged_at_ = now;
+  return true;
 }
 
 }  // namespace watchword

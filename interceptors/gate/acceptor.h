@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "watchword/base/clock.h"
 #include "watchword/base/log.h"
 #include "watchword/gate/connections.h"
 #include "watchword/gate/listening_sockets.h"
@@ -25,9 +26,9 @@ namespace watchword {
 // Thread-compatible.
 class Acceptor {
  public:
-  // Borrows `log`, which must outlive this.
+  // Borrows `clock` and `log`, which must outlive this.
   Acceptor(std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server,
-           std::shared_ptr<Connections> connections, Logger& log);
+           std::shared_ptr<Connections> connections, const Clock& clock, Logger& log);
   // Closes the sockets. gRPC keeps the connections that it was given.
   ~Acceptor();
   Acceptor(const Acceptor&) = delete;
@@ -47,14 +48,16 @@ class Acceptor {
   bool HandOver(int socket, int listener);
   void Rest(const char* error);
   void LogRefusal(const std::string& source, Connections::Answer answer);
+  bool MayLog();
 
   const std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server_;
   const std::shared_ptr<Connections> connections_;
+  const Clock& clock_;
   Logger& log_;
   ListeningSockets sockets_;
   int epoll_ = -1;  // epoll(7)
   int end_ = -1;    // eventfd(2)
-  absl::Time logged_at_ = absl::InfinitePast();
+  absl::Duration logged_at_ = -absl::InfiniteDuration();
   std::thread thread_;
 };
 

@@ -8,9 +8,9 @@
 namespace watchword {
 namespace {
 
-// How many connections that its clients have left, or that it has in a flood, an address may have before it has to wait,
-// and for how long then. A client that starts again leaves as many for an instant, until gRPC has seen it. With many
-// left in all, one is enough.
+// How many connections that its clients have left, or that it has in a flood, an address may have before it has to
+// wait, and for how long then. A client that starts again leaves as many for an instant, until gRPC has seen it. With
+// many left in all, one is enough.
 constexpr int kFew = 8;
 constexpr size_t kManyLeft = 64;
 constexpr absl::Duration kPause = absl::Milliseconds(250);
@@ -80,6 +80,17 @@ void Connections::NoteLeft(uint64_t connection) {
   left_.push_back(connection);
 }
 
+bool Connections::IsOpen(const ByDescriptor::value_type& connection) {
+  const auto& [descriptor, its] = connection;
+  return InodeOf(descriptor) == its.inode;
+}
+
+bool Connections::IsOpen(uint64_t connection) const {
+  MutexLock lock(mutex_);
+  const auto found = open_.find(DescriptorOf(connection));
+  return found != open_.end() && found->second.name == connection && IsOpen(*found);
+}
+
 size_t Connections::size() {
   MutexLock lock(mutex_);
   ForgetClosed(clock_.SinceBoot());
@@ -107,7 +118,7 @@ void Connections::ForgetClosed(absl::Duration now) {
   looked_at_all_ = now;
   for (auto each = open_.begin(); each != open_.end();) {
     const auto connection = each++;
-    if (InodeOf(connection->first) != connection->second.inode) Forget(connection);
+    if (!IsOpen(*connection)) Forget(connection);
   }
 }
 
@@ -118,7 +129,7 @@ void Connections::ForgetLeft(absl::Duration now) {
                              [this](uint64_t name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
                                const auto found = open_.find(DescriptorOf(name));
                                if (found == open_.end() || found->second.name != name) return true;
-                               if (InodeOf(found->first) == found->second.inode) return false;
+                               if (IsOpen(*found)) return false;
                                Forget(found);
                                return true;
                              }),

@@ -49,6 +49,9 @@ class Connections {
   // The client has left it. No matter if gRPC has let go of it already.
   void NoteLeft(uint64_t connection);
 
+  // Whether nobody has closed its socket.
+  bool IsOpen(uint64_t connection) const;
+
   // How many there are; and how often Ask said `answer`, but for kTake.
   size_t size();
   uint64_t refused(Answer answer) const;
@@ -66,6 +69,7 @@ class Connections {
     absl::Duration next_at = -absl::InfiniteDuration();
   };
   using ByDescriptor = absl::flat_hash_map<int, Connection>;
+  static bool IsOpen(const ByDescriptor::value_type& connection);
 
   Answer Judge(const std::string& source) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsFlooded(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

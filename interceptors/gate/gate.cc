@@ -116,7 +116,7 @@ void Gate::AddListeningPort(grpc::ServerBuilder& builder, const std::string& add
   auto acceptor = std::make_shared<Acceptor>(
       builder.experimental().AddExternalConnectionAcceptor(Builder::ExternalConnectionType::FROM_FD,
                                                            MakeGuardedCredentials(setup, security, certificates)),
-      connections_, admission_->log());
+      connections_, trust_->clock(), admission_->log());
   builder.AddListeningPort(
       address, MakeListeningCredentials(setup, std::move(security), std::move(certificates), acceptor), selected_port);
   builder.SetOption(MakeServerOption({std::move(setup), std::move(acceptor)}));

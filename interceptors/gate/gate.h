@@ -163,7 +163,7 @@ class Gate {
   const bool strict_;
   const std::function<void(const std::string&, const std::string&)> on_certificate_replaced_;
   const std::shared_ptr<const TrustState> trust_;
-  std::unique_ptr<FeedClient> feed_;  // null on somebody else's trust state
+  std::unique_ptr<FeedClient> feed_;                // null on somebody else's trust state
   const std::shared_ptr<Connections> connections_;  // shared with the ports
   mutable Mutex mutex_;
   std::vector<std::shared_ptr<CertificateSource>> certificates_ ABSL_GUARDED_BY(mutex_);  // shared with the ports

@@ -23,7 +23,7 @@ struct GateMetrics {
   uint64_t broken_connections = 0;          // to clients that flooded it with calls without a credential
   uint64_t connections = 0;                 // open
   std::map<std::string, uint64_t> refused_connections;  // by reason, likewise
-  uint64_t certificate_failures = 0;        // looks at TLS files that had changed and could not be used
+  uint64_t certificate_failures = 0;                    // looks at TLS files that had changed and could not be used
   absl::Time certificate_expires_at = absl::InfiniteFuture();  // the first of those that are served
   uint64_t head_seq = 0;                                       // the last entry that it knows there is
   absl::Duration staleness;  // since the auth service was last heard; infinite before the first time

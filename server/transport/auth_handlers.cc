@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "watchword/base/source_address.h"
 #include "server/service/errors.h"
 #include "server/transport/call_audit.h"
 #include "server/transport/convert.h"
 #include "watchword/base/reason.h"
+#include "watchword/base/source_address.h"
 #include "watchword/gate/bearer.h"
 #include "watchword/gate/certificate_binding.h"
 #include "watchword/gate/peer_certificate.h"

@@ -5,10 +5,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "probe_server.h"
 #include "raw_call.h"
 #include "testing/test_signer.h"
+#include "watchword/base/log.h"
 #include "watchword/base/testing/fake_clock.h"
 #include "watchword/gate/gate.h"
 #include "watchword/token/reasons.h"
@@ -17,6 +19,17 @@
 namespace watchword {
 
 inline constexpr const char* kProbePath = "/probe.v1.ProbeService/";
+
+// Keeps what is logged as an error.
+class ErrorLog final : public Logger {
+ public:
+  void Write(Severity severity, absl::string_view message, absl::Span<const LogField> fields) override {
+    if (severity != Severity::kError) return;
+    absl::StrAppend(&text, message);
+    for (const LogField& field : fields) absl::StrAppend(&text, " ", field.value);
+  }
+  std::string text;
+};
 
 // A gate on a trust state that the test fills, and tokens for it.
 class GateFixture : public testing::Test {

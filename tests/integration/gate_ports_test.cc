@@ -20,22 +20,10 @@ namespace {
 
 using testing::HasSubstr;
 
-// Keeps what is logged as an error.
-class ErrorLog final : public Logger {
- public:
-  void Write(Severity severity, absl::string_view message, absl::Span<const LogField> fields) override {
-    if (severity != Severity::kError) return;
-    absl::StrAppend(&text, message);
-    for (const LogField& field : fields) absl::StrAppend(&text, " ", field.value);
-  }
-  std::string text;
-};
-
 // A TCP connection to a port of this machine, with what a client of HTTP/2 begins with.
 class RawConnection {
  public:
-  explicit RawConnection(int port, int family = AF_INET)
-      : socket_(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit RawConnection(int port, int family = AF_INET) : socket_(socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_storage address{};
     address.ss_family = static_cast<sa_family_t>(family);
     auto& v4 = reinterpret_cast<sockaddr_in&>(address);

@@ -14,17 +14,6 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-// Keeps what is logged as an error.
-class ErrorLog final : public Logger {
- public:
-  void Write(Severity severity, absl::string_view message, absl::Span<const LogField> fields) override {
-    if (severity != Severity::kError) return;
-    absl::StrAppend(&text, message);
-    for (const LogField& field : fields) absl::StrAppend(&text, " ", field.value);
-  }
-  std::string text;
-};
-
 class GateRulesTest : public GateFixture {
  protected:
   Gate::Options Options() {

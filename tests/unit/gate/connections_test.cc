@@ -77,7 +77,9 @@ TEST_F(ConnectionsTest, AnAddressMayHaveSoManyAndAllTogether) {
 
 TEST_F(ConnectionsTest, OneThatGrpcHasClosedMakesRoom) {
   EXPECT_EQ(ConnectTimes("192.0.2.1", 21), 20);
+  EXPECT_TRUE(connections_.IsOpen(names_.front()));
   sockets_.front().Close();
+  EXPECT_FALSE(connections_.IsOpen(names_.front()));
   clock_.Advance(absl::Milliseconds(100));  // all are looked at ten times a second at most
   EXPECT_EQ(ConnectTimes("192.0.2.1", 2), 1);
   EXPECT_EQ(connections_.size(), 20u);
@@ -94,6 +96,8 @@ TEST_F(ConnectionsTest, ADescriptorThatComesAgainIsOneConnection) {
   ASSERT_EQ(Connect("192.0.2.1"), Answer::kTake);
   const uint64_t again = connections_.Add(sockets_.front().descriptor(), "192.0.2.2");
   EXPECT_NE(again, names_.front());
+  EXPECT_TRUE(connections_.IsOpen(again));
+  EXPECT_FALSE(connections_.IsOpen(names_.front()));
   EXPECT_EQ(connections_.size(), 1u);
 }
 
@@ -131,7 +135,8 @@ TEST_F(ConnectionsTest, LeavingTwiceOrAfterTheEndIsLeavingOnce) {
 
 TEST(ManyConnectionsTest, WithManyLeftInAllOneIsEnough) {
   const FakeClock clock;
-  Connections connections({.from_one_address = 100, .in_all = 1'000}, [] { return 0; }, clock);
+  Connections connections(
+      {.from_one_address = 100, .in_all = 1'000}, [] { return 0; }, clock);
   std::list<Socket> sockets;
   const auto leave = [&](const std::string& source) {
     if (connections.Ask(source) != Answer::kTake) return false;
