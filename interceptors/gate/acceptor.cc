@@ -21,6 +21,7 @@ namespace watchword {
 namespace {
 
 constexpr int kRestMs = 100;
+constexpr int kTickMs = 100;
 constexpr absl::Duration kBetweenLogLines = absl::Seconds(10);
 
 absl::string_view Describe(Connections::Answer answer) {
@@ -73,7 +74,8 @@ void Acceptor::Run() {
   for (const int listener : sockets_.descriptors()) watch(listener);
   std::array<epoll_event, 64> events{};
   while (true) {
-    const int count = epoll_wait(epoll_, events.data(), events.size(), /*timeout=*/-1);
+    const int count = epoll_wait(epoll_, events.data(), events.size(), connections_->IsCrowded() ? kTickMs : -1);
+    connections_->BreakFlooding();
     for (int i = 0; i < count; ++i) {
       const uint64_t which = events[i].data.u64;
       if (which == static_cast<uint64_t>(end_)) return;
@@ -88,6 +90,7 @@ void Acceptor::Run() {
 
 // One at a time: who has left in the meantime is to be known before the next is taken.
 void Acceptor::AcceptFrom(int listener) {
+  if (sockets_.descriptors().empty()) return;  // closed meanwhile
   sockaddr_storage client{};
   socklen_t size = sizeof client;
   const int socket = accept4(listener, reinterpret_cast<sockaddr*>(&client), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);

@@ -121,10 +121,14 @@ void Admission::Count(absl::string_view path, const absl::Status& status) {
   log_.Debug("call refused", {{"method", std::string(path)}, {"reason", reason}});
 }
 
-uint64_t Admission::refusals() const {
-  uint64_t sum = 0;
-  for (const ShardedCounter& count : refused_) sum += count.Value();
-  return sum;
+Connections::Refusals Admission::refusals() const {
+  Connections::Refusals refusals;
+  for (size_t i = 0; i < kReasons.size(); ++i) {
+    const uint64_t count = refused_[i].Value();
+    refusals.all += count;
+    if (kReasons[i] == kTokenMissing || kReasons[i] == kRateLimited) refusals.without_credential += count;
+  }
+  return refusals;
 }
 
 void Admission::FillMetrics(GateMetrics& metrics) const {

@@ -67,8 +67,8 @@ class Admission {
   // comment.
   absl::Status Recheck(absl::string_view path, const VerifiedCredential& credential) const;
 
-  // How many calls were refused so far, for whatever reason.
-  uint64_t refusals() const;
+  // How many calls were refused so far.
+  Connections::Refusals refusals() const;
 
   // Sets the counts of calls and of the cache.
   void FillMetrics(GateMetrics& metrics) const;

@@ -40,15 +40,15 @@ std::string PeerOf(int descriptor) {
   return Format(address);
 }
 
+}  // namespace
+
 // Connecting a TCP socket to no address empties its buffers and resets the connection; shutdown would leave what was
 // received to be read.
-bool Disconnect(int descriptor) {
+bool BreakConnection(int socket) {
   sockaddr nobody{};
   nobody.sa_family = AF_UNSPEC;
-  return connect(descriptor, &nobody, sizeof nobody) == 0;
+  return connect(socket, &nobody, sizeof nobody) == 0;
 }
-
-}  // namespace
 
 bool BreakConnection(absl::string_view peer) {
   if (!absl::StartsWith(peer, "ipv4:") && !absl::StartsWith(peer, "ipv6:")) return false;
@@ -56,7 +56,7 @@ bool BreakConnection(absl::string_view peer) {
   if (folder == nullptr) return false;
   while (const dirent* entry = readdir(folder.get())) {
     int descriptor = -1;
-    if (absl::SimpleAtoi(entry->d_name, &descriptor) && PeerOf(descriptor) == peer) return Disconnect(descriptor);
+    if (absl::SimpleAtoi(entry->d_name, &descriptor) && PeerOf(descriptor) == peer) return BreakConnection(descriptor);
   }
   return false;
 }

@@ -12,4 +12,7 @@ namespace watchword {
 // back, which to gRPC looks as if the other side had reset it. Only for connections that do nothing but harm.
 bool BreakConnection(absl::string_view peer);
 
+// The same for the TCP connection of this socket.
+bool BreakConnection(int socket);
+
 }  // namespace watchword

@@ -1,9 +1,12 @@
 #include "watchword/gate/connections.h"
 
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <optional>
+
+#include "watchword/gate/connection_breaker.h"
 
 namespace watchword {
 namespace {
@@ -18,6 +21,8 @@ constexpr absl::Duration kPause = absl::Milliseconds(250);
 constexpr double kFloodRate = 1'000;
 constexpr absl::Duration kFloodLasts = absl::Seconds(5);
 constexpr absl::Duration kBetweenLooksAtRefusals = absl::Milliseconds(100);
+// What waits in a socket is more than is read, if it is as much as the headers of some sixty calls. In bytes.
+constexpr int kMuchUnread = 2'048;
 // Looking at a socket takes some 0.3 µs, and there may be many.
 constexpr absl::Duration kBetweenLooksAtLeft = absl::Milliseconds(10);
 constexpr absl::Duration kBetweenLooksAtAll = absl::Milliseconds(100);
@@ -66,7 +71,7 @@ uint64_t Connections::Add(int descriptor, const std::string& source) {
   const uint64_t name = ++added_ << kDescriptorBits | static_cast<uint64_t>(descriptor);
   open_.emplace(descriptor, Connection{name, InodeOf(descriptor).value_or(0), source});
   Source& its = sources_[source];
-  ++its.open;
+  if (++its.open == kFew + 1) ++crowded_;
   its.next_at = clock_.SinceBoot() + kPause;
   return name;
 }
@@ -78,6 +83,29 @@ void Connections::NoteLeft(uint64_t connection) {
   found->second.left = true;
   ++sources_[found->second.source].left;
   left_.push_back(connection);
+}
+
+void Connections::BreakFlooding() {
+  MutexLock lock(mutex_);
+  const absl::Duration now = clock_.SinceBoot();
+  if (now < looked_at_refusals_ + kBetweenLooksAtRefusals || !IsFlooded(now) || !flooded_without_credential_) return;
+  for (const auto& connection : open_) {
+    const auto& [descriptor, its] = connection;
+    int unread = 0;
+    if (sources_[its.source].open <= kFew || !IsOpen(connection)) continue;
+    if (ioctl(descriptor, FIONREAD, &unread) != 0 || unread < kMuchUnread) continue;
+    if (BreakConnection(descriptor)) ++broken_;
+  }
+}
+
+bool Connections::IsCrowded() const {
+  MutexLock lock(mutex_);
+  return crowded_ > 0;
+}
+
+uint64_t Connections::broken() const {
+  MutexLock lock(mutex_);
+  return broken_;
 }
 
 bool Connections::IsOpen(const ByDescriptor::value_type& connection) {
@@ -104,9 +132,11 @@ uint64_t Connections::refused(Answer answer) const {
 
 bool Connections::IsFlooded(absl::Duration now) {
   if (now >= looked_at_refusals_ + kBetweenLooksAtRefusals) {
-    const uint64_t refusals = refusals_();
-    const auto more = static_cast<double>(refusals - refusals_then_);
-    if (more > kFloodRate * absl::ToDoubleSeconds(now - looked_at_refusals_)) flooded_until_ = now + kFloodLasts;
+    const Refusals refusals = refusals_();
+    const double few = kFloodRate * absl::ToDoubleSeconds(now - looked_at_refusals_);
+    if (static_cast<double>(refusals.all - refusals_then_.all) > few) flooded_until_ = now + kFloodLasts;
+    flooded_without_credential_ =
+        static_cast<double>(refusals.without_credential - refusals_then_.without_credential) > few;
     refusals_then_ = refusals;
     looked_at_refusals_ = now;
   }
@@ -139,7 +169,8 @@ void Connections::ForgetLeft(absl::Duration now) {
 void Connections::Forget(ByDescriptor::iterator connection) {
   const auto source = sources_.find(connection->second.source);
   if (connection->second.left) --source->second.left;
-  if (--source->second.open == 0) sources_.erase(source);
+  if (source->second.open-- == kFew + 1) --crowded_;
+  if (source->second.open == 0) sources_.erase(source);
   open_.erase(connection);
 }
 

@@ -25,6 +25,10 @@ namespace watchword {
 // seconds. So an address gets new connections slowly if its clients have left several that gRPC still holds, or if it
 // has several while calls are being refused at a rate that only a flood explains.
 //
+// Connections that were there before do as much harm when all of them bring calls at once. So if calls without a
+// credential are refused at that rate, those of an address with several are broken off that have brought more than is
+// read.
+//
 // gRPC tells nobody when it has let go of a connection. Then its socket is closed, which is what is looked for here.
 //
 // Thread-safe.
@@ -36,8 +40,14 @@ class Connections {
   };
   enum class Answer { kTake, kTooMany, kTooManyFromAddress, kTooFast };
 
-  // `refusals` says how many calls were refused so far. Borrows `clock`, which must outlive this.
-  Connections(const Limits& limits, std::function<uint64_t()> refusals, const Clock& clock)
+  // How many calls were refused so far.
+  struct Refusals {
+    uint64_t all = 0;
+    uint64_t without_credential = 0;  // those that had none, and those beyond the budget for such calls
+  };
+
+  // Borrows `clock`, which must outlive this.
+  Connections(const Limits& limits, std::function<Refusals()> refusals, const Clock& clock)
       : limits_(limits), refusals_(std::move(refusals)), clock_(clock) {}
 
   // Whether to take one more from `source` (base/source_address.h). Counts it if not.
@@ -49,11 +59,17 @@ class Connections {
   // The client has left it. No matter if gRPC has let go of it already.
   void NoteLeft(uint64_t connection);
 
+  // To be called ten times a second while IsCrowded: breaks off connections of those who flood.
+  void BreakFlooding();
+  // Whether an address has more than a few.
+  bool IsCrowded() const;
+
   // Whether nobody has closed its socket.
   bool IsOpen(uint64_t connection) const;
 
-  // How many there are; and how often Ask said `answer`, but for kTake.
+  // How many there are; how many were broken off; and how often Ask said `answer`, but for kTake.
   size_t size();
+  uint64_t broken() const;
   uint64_t refused(Answer answer) const;
 
  private:
@@ -78,7 +94,7 @@ class Connections {
   void Forget(ByDescriptor::iterator connection) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Limits limits_;
-  const std::function<uint64_t()> refusals_;
+  const std::function<Refusals()> refusals_;
   const Clock& clock_;
   mutable Mutex mutex_;
   uint64_t added_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -90,7 +106,10 @@ class Connections {
   absl::Duration looked_at_left_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   absl::Duration looked_at_refusals_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   absl::Duration flooded_until_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
-  uint64_t refusals_then_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool flooded_without_credential_ ABSL_GUARDED_BY(mutex_) = false;
+  Refusals refusals_then_ ABSL_GUARDED_BY(mutex_);
+  int crowded_ ABSL_GUARDED_BY(mutex_) = 0;  // sources with more than a few
+  uint64_t broken_ ABSL_GUARDED_BY(mutex_) = 0;
   std::array<uint64_t, 4> refused_ ABSL_GUARDED_BY(mutex_){};
 };
 

@@ -137,6 +137,7 @@ GateMetrics Gate::metrics() const {
   admission_->FillMetrics(metrics);
   if (sessions_.directory != nullptr) metrics.session_look_ups = sessions_.directory->look_ups();
   metrics.connections = connections_->size();
+  metrics.broken_connections += connections_->broken();
   metrics.refused_connections = {
       {"TOO_MANY", connections_->refused(Connections::Answer::kTooMany)},
       {"TOO_MANY_FROM_ADDRESS", connections_->refused(Connections::Answer::kTooManyFromAddress)},

@@ -201,6 +201,20 @@ class Floods(Case):
         for each in kept:
             each.close()
 
+    def test_many_connections_that_flood_at_once(self):
+        flooding = [hostile.Connection(self.server.port) for _ in range(240)]  # 256 may come from one address
+        floods = [each.resets(LOGIN, 1_000) for each in flooding]
+        with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
+            for connection, flood in zip(flooding, floods):
+                connection.send(flood)
+            time.sleep(FLOOD_SECONDS / 2)
+        for each in flooding:
+            each.close()
+        broken = self.gate_metric("watchword_gate_broken_connections_total")
+        self.say(f"{broken:.0f} of {len(flooding)} connections were broken off")
+        self.assertGreater(broken, len(flooding) / 2)
+        self.assertUnharmed(watched, others, most_growth=3 * MOST_GROWTH)
+
     def test_connections_beyond_the_limits_are_refused_and_the_others_served(self):
         server = self.start(Server, self.folder / "limited", "--max-connections", "30", "--max-connections-per-address", "20")
         credential = server.login()["credential"]

@@ -3,11 +3,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <iterator>
 #include <list>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "testing/tcp_connection.h"
 #include "watchword/base/testing/fake_clock.h"
 
 namespace watchword {
@@ -15,31 +18,14 @@ namespace {
 
 using Answer = Connections::Answer;
 
-// A socket, as if it were of a connection that gRPC holds.
-class Socket {
- public:
-  Socket() : descriptor_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) { EXPECT_GE(descriptor_, 0); }
-  ~Socket() { Close(); }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  void Close() {
-    if (descriptor_ >= 0) close(descriptor_);
-    descriptor_ = -1;
-  }
-  int descriptor() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
-
 class ConnectionsTest : public testing::Test {
  protected:
   // Takes a connection, if it may.
   Answer Connect(const std::string& source) {
     const Answer answer = connections_.Ask(source);
     if (answer != Answer::kTake) return answer;
-    sockets_.emplace_back();
-    names_.push_back(connections_.Add(sockets_.back().descriptor(), source));
+    sockets_.emplace_back(AF_INET);
+    names_.push_back(connections_.Add(sockets_.back().server(), source));
     return answer;
   }
   // Takes connections that their clients leave while gRPC holds them. How many.
@@ -59,9 +45,9 @@ class ConnectionsTest : public testing::Test {
   }
 
   FakeClock clock_;
-  uint64_t refusals_ = 0;
+  Connections::Refusals refusals_;
   Connections connections_{{.from_one_address = 20, .in_all = 30}, [this] { return refusals_; }, clock_};
-  std::list<Socket> sockets_;
+  std::list<TcpConnection> sockets_;
   std::vector<uint64_t> names_;
 };
 
@@ -78,7 +64,7 @@ TEST_F(ConnectionsTest, AnAddressMayHaveSoManyAndAllTogether) {
 TEST_F(ConnectionsTest, OneThatGrpcHasClosedMakesRoom) {
   EXPECT_EQ(ConnectTimes("192.0.2.1", 21), 20);
   EXPECT_TRUE(connections_.IsOpen(names_.front()));
-  sockets_.front().Close();
+  sockets_.front().CloseServer();
   EXPECT_FALSE(connections_.IsOpen(names_.front()));
   clock_.Advance(absl::Milliseconds(100));  // all are looked at ten times a second at most
   EXPECT_EQ(ConnectTimes("192.0.2.1", 2), 1);
@@ -87,14 +73,14 @@ TEST_F(ConnectionsTest, OneThatGrpcHasClosedMakesRoom) {
 
 TEST_F(ConnectionsTest, ADescriptorThatIsAnothersByNowIsNoLongerTheConnections) {
   ASSERT_EQ(Connect("192.0.2.1"), Answer::kTake);
-  const Socket other;
-  ASSERT_GE(dup2(other.descriptor(), sockets_.front().descriptor()), 0);
+  const TcpConnection other(AF_INET);
+  ASSERT_GE(dup2(other.server(), sockets_.front().server()), 0);
   EXPECT_EQ(connections_.size(), 0u);
 }
 
 TEST_F(ConnectionsTest, ADescriptorThatComesAgainIsOneConnection) {
   ASSERT_EQ(Connect("192.0.2.1"), Answer::kTake);
-  const uint64_t again = connections_.Add(sockets_.front().descriptor(), "192.0.2.2");
+  const uint64_t again = connections_.Add(sockets_.front().server(), "192.0.2.2");
   EXPECT_NE(again, names_.front());
   EXPECT_TRUE(connections_.IsOpen(again));
   EXPECT_FALSE(connections_.IsOpen(names_.front()));
@@ -114,11 +100,11 @@ TEST_F(ConnectionsTest, WhoLeavesConnectionsBehindGetsNewOnesSlowly) {
 
 TEST_F(ConnectionsTest, WhatGrpcHasLetGoOfIsNotLeftBehind) {
   EXPECT_EQ(ConnectAndLeave("192.0.2.1", 9), 8);
-  sockets_.front().Close();
+  sockets_.front().CloseServer();
   EXPECT_EQ(connections_.Ask("192.0.2.1"), Answer::kTooFast) << "looked at just before";
   clock_.Advance(absl::Milliseconds(10));
   EXPECT_EQ(ConnectAndLeave("192.0.2.1", 2), 1);
-  for (Socket& socket : sockets_) socket.Close();
+  for (TcpConnection& socket : sockets_) socket.CloseServer();
   clock_.Advance(absl::Milliseconds(10));
   EXPECT_EQ(ConnectAndLeave("192.0.2.1", 9), 8);
 }
@@ -126,7 +112,7 @@ TEST_F(ConnectionsTest, WhatGrpcHasLetGoOfIsNotLeftBehind) {
 TEST_F(ConnectionsTest, LeavingTwiceOrAfterTheEndIsLeavingOnce) {
   ASSERT_EQ(Connect("192.0.2.1"), Answer::kTake);
   for (int i = 0; i < 20; ++i) connections_.NoteLeft(names_.front());
-  sockets_.front().Close();
+  sockets_.front().CloseServer();
   clock_.Advance(absl::Seconds(1));
   EXPECT_EQ(ConnectTimes("192.0.2.1", 10), 10);
   for (int i = 0; i < 20; ++i) connections_.NoteLeft(names_.front());  // perhaps with the descriptor of another by now
@@ -136,12 +122,12 @@ TEST_F(ConnectionsTest, LeavingTwiceOrAfterTheEndIsLeavingOnce) {
 TEST(ManyConnectionsTest, WithManyLeftInAllOneIsEnough) {
   const FakeClock clock;
   Connections connections(
-      {.from_one_address = 100, .in_all = 1'000}, [] { return 0; }, clock);
-  std::list<Socket> sockets;
+      {.from_one_address = 100, .in_all = 1'000}, [] { return Connections::Refusals(); }, clock);
+  std::list<TcpConnection> sockets;
   const auto leave = [&](const std::string& source) {
     if (connections.Ask(source) != Answer::kTake) return false;
-    sockets.emplace_back();
-    connections.NoteLeft(connections.Add(sockets.back().descriptor(), source));
+    sockets.emplace_back(AF_INET);
+    connections.NoteLeft(connections.Add(sockets.back().server(), source));
     return true;
   };
   for (int i = 0; i < 64; ++i) EXPECT_TRUE(leave(std::to_string(i % 16))) << i;
@@ -152,7 +138,7 @@ TEST(ManyConnectionsTest, WithManyLeftInAllOneIsEnough) {
 
 TEST_F(ConnectionsTest, WhileCallsAreRefusedAtTheRateOfAFloodAnAddressGetsMoreThanAFewSlowly) {
   EXPECT_EQ(ConnectTimes("192.0.2.1", 8), 8);
-  refusals_ += 101;
+  refusals_.all += 101;
   clock_.Advance(absl::Milliseconds(100));
   EXPECT_EQ(ConnectTimes("192.0.2.1", 3), 0);
   EXPECT_EQ(ConnectTimes("192.0.2.2", 9), 8);
@@ -164,12 +150,72 @@ TEST_F(ConnectionsTest, WhileCallsAreRefusedAtTheRateOfAFloodAnAddressGetsMoreTh
 
 TEST_F(ConnectionsTest, FewerRefusalsAreNoFlood) {
   EXPECT_EQ(ConnectTimes("192.0.2.1", 8), 8);
-  refusals_ += 100;
+  refusals_.all += 100;
   clock_.Advance(absl::Milliseconds(100));
   EXPECT_EQ(ConnectTimes("192.0.2.1", 3), 3);
-  refusals_ += 1'000'000;  // over a long time, without a new connection
+  refusals_.all += 1'000'000;  // over a long time, without a new connection
   clock_.Advance(absl::Hours(1));
   EXPECT_EQ(ConnectTimes("192.0.2.1", 3), 3);
+}
+
+// What has come over a connection and is not read may wait for as long as there is no flood.
+class BreakFloodingTest : public ConnectionsTest {
+ protected:
+  void Flood(int calls, int refused) {
+    refusals_.all += refused;
+    refusals_.without_credential += calls;
+    clock_.Advance(absl::Milliseconds(100));
+    connections_.BreakFlooding();
+  }
+  // Lets the client send so many bytes, and the kernel deliver them.
+  static void Send(const TcpConnection& connection, size_t size) {
+    const std::string bytes(size, 'x');
+    ASSERT_EQ(send(connection.client(), bytes.data(), size, MSG_NOSIGNAL), static_cast<ssize_t>(size));
+    std::string received(size, ' ');
+    ASSERT_EQ(recv(connection.server(), received.data(), size, MSG_PEEK | MSG_WAITALL), static_cast<ssize_t>(size));
+  }
+  static bool IsBroken(const TcpConnection& connection) {
+    char byte = 0;
+    return recv(connection.client(), &byte, 1, MSG_DONTWAIT) < 0 && errno == ECONNRESET;
+  }
+};
+
+TEST_F(BreakFloodingTest, BreaksThoseWithMuchUnreadOfAnAddressWithManyAndNoOthers) {
+  ASSERT_EQ(ConnectTimes("192.0.2.1", 9), 9);
+  ASSERT_EQ(ConnectTimes("192.0.2.2", 8), 8);
+  const TcpConnection& flooding = sockets_.front();
+  const TcpConnection& slow = *std::next(sockets_.begin());
+  const TcpConnection& of_few = sockets_.back();
+  Send(flooding, 2'048);
+  Send(slow, 2'047);
+  Send(of_few, 20'480);
+  Flood(/*calls=*/101, /*refused=*/101);
+  EXPECT_TRUE(IsBroken(flooding));
+  EXPECT_FALSE(IsBroken(slow));
+  EXPECT_FALSE(IsBroken(of_few));
+  EXPECT_EQ(connections_.broken(), 1u);
+}
+
+TEST_F(BreakFloodingTest, BreaksNoneWhileNoFloodOfCallsWithoutACredentialIsRefused) {
+  ASSERT_EQ(ConnectTimes("192.0.2.1", 9), 9);
+  Send(sockets_.front(), 20'480);
+  Flood(/*calls=*/100, /*refused=*/10'000);  // credentials that are no longer good
+  Flood(/*calls=*/0, /*refused=*/0);
+  EXPECT_FALSE(IsBroken(sockets_.front()));
+  refusals_.without_credential += 1'000'000;
+  connections_.BreakFlooding();
+  EXPECT_FALSE(IsBroken(sockets_.front())) << "looked at just before";
+}
+
+TEST_F(BreakFloodingTest, AnAddressWithMoreThanAFewConnectionsIsCrowded) {
+  ASSERT_EQ(ConnectTimes("192.0.2.1", 8), 8);
+  EXPECT_FALSE(connections_.IsCrowded());
+  ASSERT_EQ(ConnectTimes("192.0.2.1", 2), 2);
+  EXPECT_TRUE(connections_.IsCrowded());
+  sockets_.front().CloseServer();
+  sockets_.back().CloseServer();
+  EXPECT_EQ(connections_.size(), 8u);
+  EXPECT_FALSE(connections_.IsCrowded());
 }
 
 }  // namespace
