@@ -47,6 +47,7 @@
 #include "version/version.h"
 #include "watchword/base/file.h"
 #include "watchword/base/reason.h"
+#include "watchword/base/resident_memory.h"
 #include "watchword/gate/caller.h"
 #include "watchword/gate/gate.h"
 #include "watchword/gate/tls_files.h"

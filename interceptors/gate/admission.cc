@@ -121,14 +121,12 @@ void Admission::Count(absl::string_view path, const absl::Status& status) {
   log_.Debug("call refused", {{"method", std::string(path)}, {"reason", reason}});
 }
 
-Connections::Refusals Admission::refusals() const {
-  Connections::Refusals refusals;
+void Admission::FillLoad(Connections::Load& load) const {
   for (size_t i = 0; i < kReasons.size(); ++i) {
     const uint64_t count = refused_[i].Value();
-    refusals.all += count;
-    if (kReasons[i] == kTokenMissing || kReasons[i] == kRateLimited) refusals.without_credential += count;
+    load.refused += count;
+    if (kReasons[i] == kTokenMissing || kReasons[i] == kRateLimited) load.refused_without_credential += count;
   }
-  return refusals;
 }
 
 void Admission::FillMetrics(GateMetrics& metrics) const {
@@ -156,10 +154,13 @@ std::optional<absl::Status> Admission::Decide(absl::string_view path, const Auth
   return CheckNotStale(rule);
 }
 
+// A valid credential costs nothing of the budget, so that those who have one are not held up by those who do not.
 absl::Status Admission::AdmitAnonymous(const MethodRule& rule, const AuthorizationEntries& authorization,
                                        PeerCertificate peer_certificate, const void* connection) {
-  absl::Status status = TakeFromBudget(rule, authorization, peer_certificate, connection);
-  if (status.ok() && !open_calls_.Begin(connection)) {
+  const bool is_known = HasValidCredential(authorization, peer_certificate);
+  absl::Status status;
+  if (!is_known) status = (rule.origin == RuleOrigin::kLibrary ? anonymous_library_ : anonymous_).Take(connection);
+  if (status.ok() && !open_calls_.Begin(connection) && !is_known) {
     status = ErrorWithReason(absl::StatusCode::kResourceExhausted, kRateLimited,
                              "too many calls on this connection are not over yet; try again in a second");
   }
@@ -167,17 +168,12 @@ absl::Status Admission::AdmitAnonymous(const MethodRule& rule, const Authorizati
   return status;
 }
 
-absl::Status Admission::TakeFromBudget(const MethodRule& rule, const AuthorizationEntries& authorization,
-                                       PeerCertificate peer_certificate, const void* connection) {
+bool Admission::HasValidCredential(const AuthorizationEntries& authorization, PeerCertificate peer_certificate) {
   const auto bearer = authorization.Bearer();
-  if (bearer.ok() && bearer->has_value()) {
-    const auto verified = checker_.CheckNow(**bearer);
-    if (verified.has_value() && verified->ok() &&
-        CheckCertificateBinding((**verified)->claims(), peer_certificate).ok()) {
-      return absl::OkStatus();
-    }
-  }
-  return (rule.origin == RuleOrigin::kLibrary ? anonymous_library_ : anonymous_).Take(connection);
+  if (!bearer.ok() || !bearer->has_value()) return false;
+  const auto verified = checker_.CheckNow(**bearer);
+  return verified.has_value() && verified->ok() &&
+         CheckCertificateBinding((**verified)->claims(), peer_certificate).ok();
 }
 
 absl::StatusOr<std::shared_ptr<const VerifiedCredential>> Admission::Authenticate(

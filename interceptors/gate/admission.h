@@ -67,8 +67,8 @@ class Admission {
   // comment.
   absl::Status Recheck(absl::string_view path, const VerifiedCredential& credential) const;
 
-  // How many calls were refused so far.
-  Connections::Refusals refusals() const;
+  // Sets how many calls were refused so far.
+  void FillLoad(Connections::Load& load) const;
 
   // Sets the counts of calls and of the cache.
   void FillMetrics(GateMetrics& metrics) const;
@@ -90,9 +90,7 @@ class Admission {
                                      PeerCertificate peer_certificate, const void* connection);
   absl::Status AdmitAnonymous(const MethodRule& rule, const AuthorizationEntries& authorization,
                               PeerCertificate peer_certificate, const void* connection);
-  // A valid credential costs nothing of the budget, so that those who have one are not held up by those who do not.
-  absl::Status TakeFromBudget(const MethodRule& rule, const AuthorizationEntries& authorization,
-                              PeerCertificate peer_certificate, const void* connection);
+  bool HasValidCredential(const AuthorizationEntries& authorization, PeerCertificate peer_certificate);
   void Count(absl::string_view path, const absl::Status& status);
   absl::Status CheckNotStale(const MethodRule& rule) const;
 

@@ -20,7 +20,10 @@ constexpr absl::Duration kPause = absl::Milliseconds(250);
 // More refusals a second are a flood, and it is taken to last.
 constexpr double kFloodRate = 1'000;
 constexpr absl::Duration kFloodLasts = absl::Seconds(5);
-constexpr absl::Duration kBetweenLooksAtRefusals = absl::Milliseconds(100);
+constexpr absl::Duration kBetweenLooksAtLoad = absl::Milliseconds(100);
+// How much the process may grow in a flood before connections are broken off: ten thousand logins at once, each of
+// which is to be answered, take some 110 MiB.
+constexpr size_t kMuchMemory = size_t{160} << 20;
 // What waits in a socket is more than is read, if it is as much as the headers of some sixty calls. In bytes.
 constexpr int kMuchUnread = 2'048;
 // Looking at a socket takes some 0.3 µs, and there may be many.
@@ -49,7 +52,7 @@ Connections::Answer Connections::Ask(const std::string& source) {
 Connections::Answer Connections::Judge(const std::string& source) {
   const absl::Duration now = clock_.SinceBoot();
   ForgetLeft(now);
-  const bool is_flooded = IsFlooded(now);
+  LookAtLoad(now);
   const auto count = [this, &source]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     const auto found = sources_.find(source);
     return found == sources_.end() ? 0 : found->second.open;
@@ -61,7 +64,7 @@ Connections::Answer Connections::Judge(const std::string& source) {
   const auto found = sources_.find(source);
   if (found == sources_.end()) return Answer::kTake;
   const Source& its = found->second;
-  const bool is_slow = its.left >= (left_.size() < kManyLeft ? kFew : 1) || (is_flooded && its.open >= kFew);
+  const bool is_slow = its.left >= (left_.size() < kManyLeft ? kFew : 1) || (now < flooded_until_ && its.open >= kFew);
   return is_slow && now < its.next_at ? Answer::kTooFast : Answer::kTake;
 }
 
@@ -88,7 +91,9 @@ void Connections::NoteLeft(uint64_t connection) {
 void Connections::BreakFlooding() {
   MutexLock lock(mutex_);
   const absl::Duration now = clock_.SinceBoot();
-  if (now < looked_at_refusals_ + kBetweenLooksAtRefusals || !IsFlooded(now) || !flooded_without_credential_) return;
+  if (now < looked_at_load_ + kBetweenLooksAtLoad) return;
+  LookAtLoad(now);
+  if (!is_overwhelmed_) return;
   for (const auto& connection : open_) {
     const auto& [descriptor, its] = connection;
     int unread = 0;
@@ -130,17 +135,18 @@ uint64_t Connections::refused(Answer answer) const {
   return refused_[static_cast<size_t>(answer)];
 }
 
-bool Connections::IsFlooded(absl::Duration now) {
-  if (now >= looked_at_refusals_ + kBetweenLooksAtRefusals) {
-    const Refusals refusals = refusals_();
-    const double few = kFloodRate * absl::ToDoubleSeconds(now - looked_at_refusals_);
-    if (static_cast<double>(refusals.all - refusals_then_.all) > few) flooded_until_ = now + kFloodLasts;
-    flooded_without_credential_ =
-        static_cast<double>(refusals.without_credential - refusals_then_.without_credential) > few;
-    refusals_then_ = refusals;
-    looked_at_refusals_ = now;
-  }
-  return now < flooded_until_;
+void Connections::LookAtLoad(absl::Duration now) {
+  if (now < looked_at_load_ + kBetweenLooksAtLoad) return;
+  const Load load = load_();
+  const double few = kFloodRate * absl::ToDoubleSeconds(now - looked_at_load_);
+  const auto are_many = [few](uint64_t count, uint64_t before) { return static_cast<double>(count - before) > few; };
+  if (are_many(load.refused, load_then_.refused)) flooded_until_ = now + kFloodLasts;
+  if (now >= anonymously_flooded_until_) memory_before_ = load.memory;
+  const bool is_flood = are_many(load.refused_without_credential, load_then_.refused_without_credential);
+  if (is_flood) anonymously_flooded_until_ = now + kFloodLasts;
+  is_overwhelmed_ = is_flood && load.memory > memory_before_ + kMuchMemory;
+  load_then_ = load;
+  looked_at_load_ = now;
 }
 
 void Connections::ForgetClosed(absl::Duration now) {

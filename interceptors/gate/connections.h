@@ -26,8 +26,8 @@ namespace watchword {
 // has several while calls are being refused at a rate that only a flood explains.
 //
 // Connections that were there before do as much harm when all of them bring calls at once. So if calls without a
-// credential are refused at that rate, those of an address with several are broken off that have brought more than is
-// read.
+// credential are refused at that rate, and the process has grown since that began, those of an address with several are
+// broken off that have brought more than is read.
 //
 // gRPC tells nobody when it has let go of a connection. Then its socket is closed, which is what is looked for here.
 //
@@ -40,15 +40,16 @@ class Connections {
   };
   enum class Answer { kTake, kTooMany, kTooManyFromAddress, kTooFast };
 
-  // How many calls were refused so far.
-  struct Refusals {
-    uint64_t all = 0;
-    uint64_t without_credential = 0;  // those that had none, and those beyond the budget for such calls
+  // What the process has to bear.
+  struct Load {
+    uint64_t refused = 0;                     // calls so far
+    uint64_t refused_without_credential = 0;  // those that had none, and those beyond the budget for such calls
+    size_t memory = 0;                        // that it has now, in bytes
   };
 
   // Borrows `clock`, which must outlive this.
-  Connections(const Limits& limits, std::function<Refusals()> refusals, const Clock& clock)
-      : limits_(limits), refusals_(std::move(refusals)), clock_(clock) {}
+  Connections(const Limits& limits, std::function<Load()> load, const Clock& clock)
+      : limits_(limits), load_(std::move(load)), clock_(clock) {}
 
   // Whether to take one more from `source` (base/source_address.h). Counts it if not.
   Answer Ask(const std::string& source);
@@ -88,13 +89,13 @@ class Connections {
   static bool IsOpen(const ByDescriptor::value_type& connection);
 
   Answer Judge(const std::string& source) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool IsFlooded(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LookAtLoad(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetClosed(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetLeft(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Forget(ByDescriptor::iterator connection) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Limits limits_;
-  const std::function<Refusals()> refusals_;
+  const std::function<Load()> load_;
   const Clock& clock_;
   mutable Mutex mutex_;
   uint64_t added_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -104,11 +105,13 @@ class Connections {
   // Since boot, as all times here.
   absl::Duration looked_at_all_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   absl::Duration looked_at_left_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
-  absl::Duration looked_at_refusals_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
+  absl::Duration looked_at_load_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   absl::Duration flooded_until_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
-  bool flooded_without_credential_ ABSL_GUARDED_BY(mutex_) = false;
-  Refusals refusals_then_ ABSL_GUARDED_BY(mutex_);
-  int crowded_ ABSL_GUARDED_BY(mutex_) = 0;  // sources with more than a few
+  absl::Duration anonymously_flooded_until_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
+  bool is_overwhelmed_ ABSL_GUARDED_BY(mutex_) = false;
+  Load load_then_ ABSL_GUARDED_BY(mutex_);
+  size_t memory_before_ ABSL_GUARDED_BY(mutex_) = 0;  // the flood
+  int crowded_ ABSL_GUARDED_BY(mutex_) = 0;           // sources with more than a few
   uint64_t broken_ ABSL_GUARDED_BY(mutex_) = 0;
   std::array<uint64_t, 4> refused_ ABSL_GUARDED_BY(mutex_){};
 };

@@ -8,6 +8,7 @@
 #include "grpcpp/create_channel.h"
 #include "grpcpp/server_builder.h"
 #include "grpcpp/support/channel_arguments.h"
+#include "watchword/base/resident_memory.h"
 #include "watchword/credentials/call_credentials.h"
 #include "watchword/gate/acceptor.h"
 #include "watchword/gate/admission.h"
@@ -88,7 +89,13 @@ Gate::Gate(Sessions sessions, std::shared_ptr<Admission> admission, std::shared_
       on_certificate_replaced_(options.on_certificate_replaced),
       trust_(std::move(trust)),
       connections_(std::make_shared<Connections>(
-          options.connections, [admission = admission_] { return admission->refusals(); }, *options.clock)) {}
+          options.connections,
+          [admission = admission_] {
+            Connections::Load load{.memory = ResidentBytes()};
+            admission->FillLoad(load);
+            return load;
+          },
+          *options.clock)) {}
 
 Gate::~Gate() {
   feed_.reset();

@@ -37,7 +37,4 @@ class MemoryKeeper {
   std::thread thread_;
 };
 
-// What the process has in memory (its resident set), in bytes; 0 if the system does not say.
-size_t ResidentBytes();
-
 }  // namespace watchword

@@ -228,9 +228,10 @@ TEST_F(ConfigTest, NumbersHaveBounds) {
     std::string name;
     int least, most;
   };
-  for (const Case& c :
-       {Case{"password-min-length", 8, 128}, Case{"hash-passes", 1, 64}, Case{"hash-threads", 1, 256},
-        Case{"hash-queue", 1, 100'000}, Case{"store-threads", 1, 256}, Case{"store-queue", 1, 100'000}}) {
+  for (const Case& c : {Case{"password-min-length", 8, 128}, Case{"hash-passes", 1, 64}, Case{"hash-threads", 1, 256},
+                        Case{"hash-queue", 1, 100'000}, Case{"store-threads", 1, 256}, Case{"store-queue", 1, 100'000},
+                        Case{"anonymous-rate", 1, 1'000'000}, Case{"anonymous-connection-rate", 1, 1'000'000},
+                        Case{"max-connections", 1, 1'000'000}, Case{"max-connections-per-address", 1, 1'000'000}}) {
     const auto error = [&](const std::string& text) { return ErrorOf({"--" + c.name, text}); };
     EXPECT_EQ(error(absl::StrCat(c.least)), "") << c.name;
     EXPECT_EQ(error(absl::StrCat(c.most)), "") << c.name;

@@ -45,8 +45,8 @@ class ConnectionsTest : public testing::Test {
   }
 
   FakeClock clock_;
-  Connections::Refusals refusals_;
-  Connections connections_{{.from_one_address = 20, .in_all = 30}, [this] { return refusals_; }, clock_};
+  Connections::Load load_;
+  Connections connections_{{.from_one_address = 20, .in_all = 30}, [this] { return load_; }, clock_};
   std::list<TcpConnection> sockets_;
   std::vector<uint64_t> names_;
 };
@@ -122,7 +122,7 @@ TEST_F(ConnectionsTest, LeavingTwiceOrAfterTheEndIsLeavingOnce) {
 TEST(ManyConnectionsTest, WithManyLeftInAllOneIsEnough) {
   const FakeClock clock;
   Connections connections(
-      {.from_one_address = 100, .in_all = 1'000}, [] { return Connections::Refusals(); }, clock);
+      {.from_one_address = 100, .in_all = 1'000}, [] { return Connections::Load(); }, clock);
   std::list<TcpConnection> sockets;
   const auto leave = [&](const std::string& source) {
     if (connections.Ask(source) != Answer::kTake) return false;
@@ -138,7 +138,7 @@ TEST(ManyConnectionsTest, WithManyLeftInAllOneIsEnough) {
 
 TEST_F(ConnectionsTest, WhileCallsAreRefusedAtTheRateOfAFloodAnAddressGetsMoreThanAFewSlowly) {
   EXPECT_EQ(ConnectTimes("192.0.2.1", 8), 8);
-  refusals_.all += 101;
+  load_.refused += 101;
   clock_.Advance(absl::Milliseconds(100));
   EXPECT_EQ(ConnectTimes("192.0.2.1", 3), 0);
   EXPECT_EQ(ConnectTimes("192.0.2.2", 9), 8);
@@ -150,10 +150,10 @@ TEST_F(ConnectionsTest, WhileCallsAreRefusedAtTheRateOfAFloodAnAddressGetsMoreTh
 
 TEST_F(ConnectionsTest, FewerRefusalsAreNoFlood) {
   EXPECT_EQ(ConnectTimes("192.0.2.1", 8), 8);
-  refusals_.all += 100;
+  load_.refused += 100;
   clock_.Advance(absl::Milliseconds(100));
   EXPECT_EQ(ConnectTimes("192.0.2.1", 3), 3);
-  refusals_.all += 1'000'000;  // over a long time, without a new connection
+  load_.refused += 1'000'000;  // over a long time, without a new connection
   clock_.Advance(absl::Hours(1));
   EXPECT_EQ(ConnectTimes("192.0.2.1", 3), 3);
 }
@@ -161,9 +161,11 @@ TEST_F(ConnectionsTest, FewerRefusalsAreNoFlood) {
 // What has come over a connection and is not read may wait for as long as there is no flood.
 class BreakFloodingTest : public ConnectionsTest {
  protected:
-  void Flood(int calls, int refused) {
-    refusals_.all += refused;
-    refusals_.without_credential += calls;
+  // `grown`: the process since the last time, in MiB.
+  void Flood(int calls, int refused, int grown) {
+    load_.memory += static_cast<size_t>(grown) << 20;
+    load_.refused += refused;
+    load_.refused_without_credential += calls;
     clock_.Advance(absl::Milliseconds(100));
     connections_.BreakFlooding();
   }
@@ -189,7 +191,10 @@ TEST_F(BreakFloodingTest, BreaksThoseWithMuchUnreadOfAnAddressWithManyAndNoOther
   Send(flooding, 2'048);
   Send(slow, 2'047);
   Send(of_few, 20'480);
-  Flood(/*calls=*/101, /*refused=*/101);
+  Flood(/*calls=*/101, /*refused=*/101, /*grown=*/500);  // before it, that is
+  Flood(/*calls=*/101, /*refused=*/101, /*grown=*/160);
+  EXPECT_FALSE(IsBroken(flooding)) << "the process has not grown by more yet";
+  Flood(/*calls=*/101, /*refused=*/101, /*grown=*/1);
   EXPECT_TRUE(IsBroken(flooding));
   EXPECT_FALSE(IsBroken(slow));
   EXPECT_FALSE(IsBroken(of_few));
@@ -199,12 +204,28 @@ TEST_F(BreakFloodingTest, BreaksThoseWithMuchUnreadOfAnAddressWithManyAndNoOther
 TEST_F(BreakFloodingTest, BreaksNoneWhileNoFloodOfCallsWithoutACredentialIsRefused) {
   ASSERT_EQ(ConnectTimes("192.0.2.1", 9), 9);
   Send(sockets_.front(), 20'480);
-  Flood(/*calls=*/100, /*refused=*/10'000);  // credentials that are no longer good
-  Flood(/*calls=*/0, /*refused=*/0);
-  EXPECT_FALSE(IsBroken(sockets_.front()));
-  refusals_.without_credential += 1'000'000;
+  for (int i = 0; i < 3; ++i) {
+    Flood(/*calls=*/100, /*refused=*/10'000, /*grown=*/500);  // credentials that are no longer good
+    EXPECT_FALSE(IsBroken(sockets_.front()));
+  }
+  load_.refused_without_credential += 1'000'000;
   connections_.BreakFlooding();
   EXPECT_FALSE(IsBroken(sockets_.front())) << "looked at just before";
+}
+
+TEST_F(BreakFloodingTest, MemoryThatWasTakenBeforeTheFloodIsNotItsFault) {
+  ASSERT_EQ(ConnectTimes("192.0.2.1", 9), 9);
+  Send(sockets_.front(), 20'480);
+  for (int i = 0; i < 10; ++i) Flood(/*calls=*/0, /*refused=*/0, /*grown=*/50);
+  for (int i = 0; i < 10; ++i) Flood(/*calls=*/101, /*refused=*/101, /*grown=*/10);
+  EXPECT_FALSE(IsBroken(sockets_.front()));
+  clock_.Advance(absl::Seconds(5));
+  Flood(/*calls=*/1'000'000, /*refused=*/1'000'000, /*grown=*/200);  // another flood
+  EXPECT_FALSE(IsBroken(sockets_.front()));
+  Flood(/*calls=*/10, /*refused=*/10, /*grown=*/200);
+  EXPECT_FALSE(IsBroken(sockets_.front())) << "too few are refused just now";
+  Flood(/*calls=*/101, /*refused=*/101, /*grown=*/0);
+  EXPECT_TRUE(IsBroken(sockets_.front()));
 }
 
 TEST_F(BreakFloodingTest, AnAddressWithMoreThanAFewConnectionsIsCrowded) {

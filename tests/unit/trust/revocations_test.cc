@@ -117,7 +117,7 @@ TEST(RevocationSetTest, ADayOfRevocationsTakesNoMoreMemoryThanItsFirstHour) {
     if (minute == 60) after_an_hour = in_use() - before;
   }
   EXPECT_LE(set.size(), each_minute * absl::ToInt64Minutes(lifetime + kRevocationMargin + absl::Minutes(1)));
-  EXPECT_LE(in_use() - before, after_an_hour + after_an_hour / 2);
+  EXPECT_LE(in_use() - before, 2 * after_an_hour);  // by chance, a shard may outgrow its table later, and that doubles
 }
 
 TEST(RevocationSetTest, EntryAddedTwiceChangesNothing) {
