@@ -107,14 +107,16 @@ absl::StatusOr<std::unique_ptr<Store>> Open(const Config& config, const Clock& c
   return OpenMysqlStore(*config.mysql, clock, random, log);
 }
 
+// What all passwords that are hashed at once take.
+size_t HashingBytes(const Config& config) {
+  return std::min<size_t>(config.hash_budget_kib, config.hash_threads * config.hash_memory_kib) * 1024;
+}
+
 AnonymousBudget::Limits BudgetOf(int calls_per_second) {
   return {.calls_per_second = calls_per_second, .burst = std::max(1, calls_per_second / 2)};
 }
 
 void Tune(const Config& config, grpc::ServerBuilder& builder) {
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 30'000);
   if (config.max_connection_age < absl::InfiniteDuration()) {
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
@@ -298,18 +300,20 @@ absl::Status Application::Parts::Listen() {
     const auto files = ReadTlsFiles(config.tls_cert, config.tls_key, config.tls_client_ca);
     if (!files.ok()) return files.status();
   }
-  absl::StatusOr<std::unique_ptr<Gate>> made = Gate::CreateOn(
-      trust, {.issuer = config.issuer,
-              .audiences = {config.issuer},
-              .anonymous_calls_on_connection = BudgetOf(config.anonymous_connection_rate),
-              .anonymous_calls = BudgetOf(config.anonymous_rate),
-              .connections = {.from_one_address = config.max_connections_per_address, .in_all = config.max_connections},
-              .on_certificate_replaced =
-                  [this](const std::string& file, const std::string& sha256) {
-                    audit->Record({.type = kAuditCertificateChanged,
-                                   .target = {.detail = absl::StrCat(file, " sha256 ", sha256)}});
-                  },
-              .log = &log});
+  absl::StatusOr<std::unique_ptr<Gate>> made =
+      Gate::CreateOn(trust, {.issuer = config.issuer,
+                             .audiences = {config.issuer},
+                             .anonymous_calls_on_connection = BudgetOf(config.anonymous_connection_rate),
+                             .anonymous_calls = BudgetOf(config.anonymous_rate),
+                             .connections = {.from_one_address = config.max_connections_per_address,
+                                             .in_all = config.max_connections,
+                                             .growth = Connections::Limits().growth + HashingBytes(config)},
+                             .on_certificate_replaced =
+                                 [this](const std::string& file, const std::string& sha256) {
+                                   audit->Record({.type = kAuditCertificateChanged,
+                                                  .target = {.detail = absl::StrCat(file, " sha256 ", sha256)}});
+                                 },
+                             .log = &log});
   if (!made.ok()) return made.status();
   gate = *std::move(made);
 

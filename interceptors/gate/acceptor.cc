@@ -30,8 +30,10 @@ absl::string_view Describe(Connections::Answer answer) {
       return "there are too many";
     case Connections::Answer::kTooManyFromAddress:
       return "there are too many from this address";
-    case Connections::Answer::kTooFast:
+    case Connections::Answer::kLeft:
       return "clients at this address have left too many with calls that are not over";
+    case Connections::Answer::kFlood:
+      return "somebody floods, and this address has several";
     case Connections::Answer::kTake:
       break;
   }
@@ -75,7 +77,7 @@ void Acceptor::Run() {
   std::array<epoll_event, 64> events{};
   while (true) {
     const int count = epoll_wait(epoll_, events.data(), events.size(), connections_->IsCrowded() ? kTickMs : -1);
-    connections_->BreakFlooding();
+    LogBroken(connections_->BreakFlooding());
     for (int i = 0; i < count; ++i) {
       const uint64_t which = events[i].data.u64;
       if (which == static_cast<uint64_t>(end_)) return;
@@ -148,6 +150,12 @@ void Acceptor::LogRefusal(const std::string& source, Connections::Answer answer)
   log_.Warning("a connection was refused", {{"source", source},
                                             {"reason", std::string(Describe(answer))},
                                             {"refused", absl::StrCat(connections_->refused(answer))}});
+}
+
+void Acceptor::LogBroken(const Connections::Broken& broken) {
+  if (broken.connections == 0) return;
+  log_.Warning("connections that brought more than can be read were broken off in a flood",
+               {{"connections", absl::StrCat(broken.connections)}, {"source", broken.source}});
 }
 
 // Not for each connection, of which anybody may bring many.

@@ -48,6 +48,7 @@ class Acceptor {
   bool HandOver(int socket, int listener);
   void Rest(const char* error);
   void LogRefusal(const std::string& source, Connections::Answer answer);
+  void LogBroken(const Connections::Broken& broken);
   bool MayLog();
 
   const std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server_;

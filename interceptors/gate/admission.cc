@@ -123,6 +123,8 @@ void Admission::Count(absl::string_view path, const absl::Status& status) {
 
 void Admission::FillLoad(Connections::Load& load) const {
   for (size_t i = 0; i < kReasons.size(); ++i) {
+    // Not what says more of the service than of the call.
+    if (kReasons[i] == kInsufficientScope || kReasons[i] == kTrustUnavailable || kReasons[i] == kTrustStale) continue;
     const uint64_t count = refused_[i].Value();
     load.refused += count;
     if (kReasons[i] == kTokenMissing || kReasons[i] == kRateLimited) load.refused_without_credential += count;

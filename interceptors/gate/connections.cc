@@ -1,10 +1,12 @@
 #include "watchword/gate/connections.h"
 
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "watchword/gate/connection_breaker.h"
 
@@ -21,9 +23,8 @@ constexpr absl::Duration kPause = absl::Milliseconds(250);
 constexpr double kFloodRate = 1'000;
 constexpr absl::Duration kFloodLasts = absl::Seconds(5);
 constexpr absl::Duration kBetweenLooksAtLoad = absl::Milliseconds(100);
-// How much the process may grow in a flood before connections are broken off: ten thousand logins at once, each of
-// which is to be answered, take some 110 MiB.
-constexpr size_t kMuchMemory = size_t{160} << 20;
+// For how long what the process took before a flood says how much it has grown.
+constexpr absl::Duration kMemoryIsOld = absl::Seconds(10);
 // What waits in a socket is more than is read, if it is as much as the headers of some sixty calls. In bytes.
 constexpr int kMuchUnread = 2'048;
 // Looking at a socket takes some 0.3 µs, and there may be many.
@@ -40,7 +41,16 @@ std::optional<ino_t> InodeOf(int descriptor) {
 
 int DescriptorOf(uint64_t connection) { return static_cast<int>(connection & ((uint64_t{1} << kDescriptorBits) - 1)); }
 
+int CapInAll(int in_all) {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return in_all;
+  return static_cast<int>(std::min<rlim_t>(static_cast<rlim_t>(in_all), files.rlim_cur - files.rlim_cur / 4));
+}
+
 }  // namespace
+
+Connections::Connections(const Limits& limits, std::function<Load()> load, const Clock& clock)
+    : limits_{limits.from_one_address, CapInAll(limits.in_all), limits.growth}, load_(std::move(load)), clock_(clock) {}
 
 Connections::Answer Connections::Ask(const std::string& source) {
   MutexLock lock(mutex_);
@@ -58,14 +68,16 @@ Connections::Answer Connections::Judge(const std::string& source) {
     return found == sources_.end() ? 0 : found->second.open;
   };
   const auto most = static_cast<size_t>(limits_.in_all);
-  if (open_.size() >= most || count() >= limits_.from_one_address) ForgetClosed(now);
-  if (open_.size() >= most) return Answer::kTooMany;
+  const bool is_nearly_full = open_.size() >= most - most / 4;
+  if (is_nearly_full || now < flooded_until_ || count() >= limits_.from_one_address) ForgetClosed(now);
+  if (open_.size() >= most || (open_.size() >= most - most / 4 && count() >= kFew)) return Answer::kTooMany;
   if (count() >= limits_.from_one_address) return Answer::kTooManyFromAddress;
   const auto found = sources_.find(source);
-  if (found == sources_.end()) return Answer::kTake;
+  if (found == sources_.end() || now >= found->second.next_at) return Answer::kTake;
   const Source& its = found->second;
-  const bool is_slow = its.left >= (left_.size() < kManyLeft ? kFew : 1) || (now < flooded_until_ && its.open >= kFew);
-  return is_slow && now < its.next_at ? Answer::kTooFast : Answer::kTake;
+  // With many left in all, one is enough, if it has not many more that are in use.
+  if (its.left >= kFew || (left_.size() >= kManyLeft && its.left > 0 && 4 * its.left >= its.open)) return Answer::kLeft;
+  return now < flooded_until_ && its.open >= kFew ? Answer::kFlood : Answer::kTake;
 }
 
 uint64_t Connections::Add(int descriptor, const std::string& source) {
@@ -88,19 +100,27 @@ void Connections::NoteLeft(uint64_t connection) {
   left_.push_back(connection);
 }
 
-void Connections::BreakFlooding() {
+Connections::Broken Connections::BreakFlooding() {
   MutexLock lock(mutex_);
   const absl::Duration now = clock_.SinceBoot();
-  if (now < looked_at_load_ + kBetweenLooksAtLoad) return;
   LookAtLoad(now);
-  if (!is_overwhelmed_) return;
+  if (!is_overwhelmed_ || now < looked_at_unread_ + kBetweenLooksAtLoad) return {};
+  looked_at_unread_ = now;
+  ForgetClosed(now);
+  absl::flat_hash_map<std::string, std::vector<int>> unread;
   for (const auto& connection : open_) {
-    const auto& [descriptor, its] = connection;
-    int unread = 0;
-    if (sources_[its.source].open <= kFew || !IsOpen(connection)) continue;
-    if (ioctl(descriptor, FIONREAD, &unread) != 0 || unread < kMuchUnread) continue;
-    if (BreakConnection(descriptor)) ++broken_;
+    int size = 0;
+    if (!IsOpen(connection) || ioctl(connection.first, FIONREAD, &size) != 0 || size < kMuchUnread) continue;
+    unread[connection.second.source].push_back(connection.first);
   }
+  Broken broken;
+  for (const auto& [source, sockets] : unread) {
+    if (sockets.size() <= kFew) continue;
+    for (const int socket : sockets) broken.connections += BreakConnection(socket) ? 1 : 0;
+    broken.source = source;
+  }
+  broken_ += static_cast<uint64_t>(broken.connections);
+  return broken;
 }
 
 bool Connections::IsCrowded() const {
@@ -141,10 +161,13 @@ void Connections::LookAtLoad(absl::Duration now) {
   const double few = kFloodRate * absl::ToDoubleSeconds(now - looked_at_load_);
   const auto are_many = [few](uint64_t count, uint64_t before) { return static_cast<double>(count - before) > few; };
   if (are_many(load.refused, load_then_.refused)) flooded_until_ = now + kFloodLasts;
-  if (now >= anonymously_flooded_until_) memory_before_ = load.memory;
+  if (now >= anonymously_flooded_until_ || now >= memory_before_at_ + kMemoryIsOld) {
+    memory_before_ = load.memory;
+    memory_before_at_ = now;
+  }
   const bool is_flood = are_many(load.refused_without_credential, load_then_.refused_without_credential);
   if (is_flood) anonymously_flooded_until_ = now + kFloodLasts;
-  is_overwhelmed_ = is_flood && load.memory > memory_before_ + kMuchMemory;
+  is_overwhelmed_ = is_flood && memory_before_ > 0 && load.memory > memory_before_ + limits_.growth;
   load_then_ = load;
   looked_at_load_ = now;
 }

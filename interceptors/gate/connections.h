@@ -20,14 +20,15 @@ namespace watchword {
 
 // The connections to a gate's ports, and whether there may be another.
 //
-// They are limited in number, for each address and in all. And gRPC needs much longer to refuse or to give up a call
-// than a client to bring it: one that comes, sends some hundreds, again and again, makes it hold gigabytes within
-// seconds. So an address gets new connections slowly if its clients have left several that gRPC still holds, or if it
-// has several while calls are being refused at a rate that only a flood explains.
+// They are limited in number, for each address and in all; the last quarter is for addresses that have few. And gRPC
+// needs much longer to refuse or to give up a call than a client to bring it: one that comes, sends some hundreds,
+// again and again, makes it hold gigabytes within seconds. So an address gets new connections slowly if its clients
+// have left several that gRPC still holds, or if it has several while calls are being refused at a rate that only a
+// flood explains.
 //
 // Connections that were there before do as much harm when all of them bring calls at once. So if calls without a
-// credential are refused at that rate, and the process has grown since that began, those of an address with several are
-// broken off that have brought more than is read.
+// credential are refused at that rate, and the process has grown since that began, those that have brought more than is
+// read are broken off, of an address with several of them.
 //
 // gRPC tells nobody when it has let go of a connection. Then its socket is closed, which is what is looked for here.
 //
@@ -36,20 +37,25 @@ class Connections {
  public:
   struct Limits {
     int from_one_address = 0;  // or /64 of IPv6; more than 0
-    int in_all = 0;            // more than 0
+    // More than 0. At most three quarters of the files that the process may have open, so that there are some for
+    // others.
+    int in_all = 0;
+    // How much the process may grow within ten seconds of a flood before connections are broken off, in bytes. Ten
+    // thousand logins at once, each of which is to be answered, take some 110 MiB beside what hashing them takes.
+    size_t growth = size_t{160} << 20;
   };
-  enum class Answer { kTake, kTooMany, kTooManyFromAddress, kTooFast };
+  // kLeft: its clients have left several that gRPC still holds. kFlood: it has several, and somebody floods.
+  enum class Answer { kTake, kTooMany, kTooManyFromAddress, kLeft, kFlood };
 
   // What the process has to bear.
   struct Load {
-    uint64_t refused = 0;                     // calls so far
+    uint64_t refused = 0;                     // calls so far, for what they brought
     uint64_t refused_without_credential = 0;  // those that had none, and those beyond the budget for such calls
-    size_t memory = 0;                        // that it has now, in bytes
+    size_t memory = 0;                        // that it has now, in bytes; 0: not known
   };
 
   // Borrows `clock`, which must outlive this.
-  Connections(const Limits& limits, std::function<Load()> load, const Clock& clock)
-      : limits_(limits), load_(std::move(load)), clock_(clock) {}
+  Connections(const Limits& limits, std::function<Load()> load, const Clock& clock);
 
   // Whether to take one more from `source` (base/source_address.h). Counts it if not.
   Answer Ask(const std::string& source);
@@ -60,8 +66,13 @@ class Connections {
   // The client has left it. No matter if gRPC has let go of it already.
   void NoteLeft(uint64_t connection);
 
-  // To be called ten times a second while IsCrowded: breaks off connections of those who flood.
-  void BreakFlooding();
+  // To be called ten times a second while IsCrowded: breaks off connections of those who flood. How many it were now,
+  // and from where some of them came.
+  struct Broken {
+    int connections = 0;
+    std::string source;
+  };
+  Broken BreakFlooding();
   // Whether an address has more than a few.
   bool IsCrowded() const;
 
@@ -108,12 +119,14 @@ class Connections {
   absl::Duration looked_at_load_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   absl::Duration flooded_until_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   absl::Duration anonymously_flooded_until_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
+  absl::Duration looked_at_unread_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   bool is_overwhelmed_ ABSL_GUARDED_BY(mutex_) = false;
   Load load_then_ ABSL_GUARDED_BY(mutex_);
-  size_t memory_before_ ABSL_GUARDED_BY(mutex_) = 0;  // the flood
-  int crowded_ ABSL_GUARDED_BY(mutex_) = 0;           // sources with more than a few
+  size_t memory_before_ ABSL_GUARDED_BY(mutex_) = 0;  // the flood, or ten seconds ago
+  absl::Duration memory_before_at_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
+  int crowded_ ABSL_GUARDED_BY(mutex_) = 0;  // sources with more than a few
   uint64_t broken_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::array<uint64_t, 4> refused_ ABSL_GUARDED_BY(mutex_){};
+  std::array<uint64_t, 5> refused_ ABSL_GUARDED_BY(mutex_){};
 };
 
 }  // namespace watchword

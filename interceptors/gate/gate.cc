@@ -29,6 +29,10 @@ constexpr size_t kMaxNameSize = 255;
 constexpr int kMaxReadSize = 16 << 10;
 constexpr int kHandshakeTimeoutMs = 10'000;  // until a client has sent its preface and settings; gRPC's own is 120 s
 
+// A client that is gone without a word holds a place until then; gRPC's own is two hours.
+constexpr int kKeepaliveMs = 60'000;
+constexpr int kKeepaliveTimeoutMs = 20'000;
+
 bool IsVerifierName(absl::string_view name) {
   return !name.empty() && name.size() <= kMaxNameSize &&
          std::all_of(name.begin(), name.end(), [](unsigned char c) { return absl::ascii_isgraph(c); });
@@ -107,6 +111,9 @@ void Gate::AddListeningPort(grpc::ServerBuilder& builder, const std::string& add
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxConcurrentStreams);
   builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMaxReadSize);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   auto setup = std::make_shared<ServerSetup>();
   setup->admission = admission_;
   setup->streams = streams_;
@@ -148,7 +155,8 @@ GateMetrics Gate::metrics() const {
   metrics.refused_connections = {
       {"TOO_MANY", connections_->refused(Connections::Answer::kTooMany)},
       {"TOO_MANY_FROM_ADDRESS", connections_->refused(Connections::Answer::kTooManyFromAddress)},
-      {"TOO_FAST", connections_->refused(Connections::Answer::kTooFast)}};
+      {"LEFT", connections_->refused(Connections::Answer::kLeft)},
+      {"FLOOD", connections_->refused(Connections::Answer::kFlood)}};
   metrics.open_streams = streams_->open();
   metrics.ended_streams = streams_->ended();
   metrics.revocations = trust_->revocations().size();

@@ -129,8 +129,8 @@ class Gate {
   // come only calls that this gate lets in. May be called for several ports. `selected_port`, if given, is set as
   // there. The server does not start, and says why in the log, if a file cannot be read, the address of a Unix socket
   // does not begin with "unix:", a method lacks a rule (Options::strict), or a rule's audience is none of this gate's.
-  // A connection may have 1,000 streams open at once and 10 s for its handshake; a channel argument that is added to
-  // the builder after this wins.
+  // A connection may have 1,000 streams open at once and 10 s for its handshake, and is asked for a sign of life every
+  // minute; a channel argument that is added to the builder after this wins.
   void AddListeningPort(grpc::ServerBuilder& builder, const std::string& address, PortSecurity security,
                         int* selected_port = nullptr);
 

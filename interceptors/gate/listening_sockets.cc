@@ -23,15 +23,26 @@ namespace watchword {
 namespace {
 
 constexpr int kMaxPort = 65'535;
-constexpr int kUnixPort = 1;  // what gRPC says in place of one
+constexpr int kUnixPort = 1;               // what gRPC says in place of one
+constexpr int kUnacknowledgedMs = 20'000;  // for as long may a peer not acknowledge what was sent, then it is gone
 
-bool IsSocket(const std::string& path) {
+// The inode of the Unix socket's file; 0 if it is none.
+ino_t SocketFile(const std::string& path) {
   struct stat status {};
-  return lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
+  return lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode) ? status.st_ino : 0;
 }
 
 bool Set(int descriptor, int level, int option, int value) {
   return setsockopt(descriptor, level, option, &value, sizeof value) == 0;
+}
+
+// Whether somebody listens on the Unix socket.
+bool IsInUse(const sockaddr_un& address) {
+  const int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  const bool is_in_use = connect(client, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 ||
+                         errno == EAGAIN;  // as many have connected as may wait
+  close(client);
+  return is_in_use;
 }
 
 // A socket that listens on `address`, or -1 with errno set.
@@ -40,9 +51,10 @@ int Listen(const sockaddr* address, socklen_t size) {
   if (descriptor < 0) return -1;
   bool good = true;
   // Not SO_REUSEPORT, with which a second server would get half of the connections in silence. The connections inherit
-  // TCP_NODELAY.
+  // what is set for TCP.
   if (address->sa_family != AF_UNIX) {
-    good = Set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) && Set(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
+    good = Set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1) && Set(descriptor, IPPROTO_TCP, TCP_NODELAY, 1) &&
+           Set(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, kUnacknowledgedMs);
   }
   if (address->sa_family == AF_INET6) {
     const bool is_any = IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr);
@@ -104,11 +116,15 @@ absl::StatusOr<int> ListeningSockets::OpenUnix(const std::string& path) {
         absl::StrCat("the path of a Unix socket has 1 to ", sizeof address.sun_path - 1, " bytes"));
   }
   std::memcpy(address.sun_path, path.data(), path.size());
-  if (IsSocket(path)) unlink(path.c_str());  // what a server that was killed has left
+  if (SocketFile(path) != 0) {
+    if (IsInUse(address)) return absl::UnavailableError(std::strerror(EADDRINUSE));
+    unlink(path.c_str());  // what a server that was killed has left
+  }
   const int descriptor = Listen(reinterpret_cast<const sockaddr*>(&address), sizeof address);
   if (descriptor < 0) return CannotListen();
   descriptors_.push_back(descriptor);
   unix_path_ = path;
+  unix_file_ = SocketFile(path);
   return kUnixPort;
 }
 
@@ -140,7 +156,8 @@ absl::StatusOr<int> ListeningSockets::OpenTcp(const std::string& host, const std
 void ListeningSockets::Close() {
   for (const int descriptor : descriptors_) close(descriptor);
   descriptors_.clear();
-  if (!unix_path_.empty() && IsSocket(unix_path_)) unlink(unix_path_.c_str());
+  // Unless it is another's by now.
+  if (!unix_path_.empty() && SocketFile(unix_path_) == unix_file_) unlink(unix_path_.c_str());
   unix_path_.clear();
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -21,8 +23,8 @@ class ListeningSockets {
   // Opens them and returns the port; 1 for a Unix socket. Once.
   //
   // `address`: "127.0.0.1:7070", "[::1]:7070", "localhost:0", or "unix:/path". "[::]" takes IPv4 as well, and only that
-  // where there is no IPv6. A socket that is left in the file system is replaced. INVALID_ARGUMENT if it is no address,
-  // UNAVAILABLE if it is in use or not of this machine.
+  // where there is no IPv6. The file of a Unix socket on which nobody listens is replaced. INVALID_ARGUMENT if it is no
+  // address, UNAVAILABLE if it is in use or not of this machine.
   absl::StatusOr<int> Open(const std::string& address);
 
   // Takes no more connections, and removes the Unix socket's file.
@@ -36,6 +38,7 @@ class ListeningSockets {
 
   std::vector<int> descriptors_;
   std::string unix_path_;
+  ino_t unix_file_ = 0;  // its inode
 };
 
 }  // namespace watchword

@@ -187,7 +187,8 @@ class Floods(Case):
                 thread.start()
             for thread in threads:
                 thread.join()
-        refused = self.gate_metric('watchword_gate_refused_connections_total{reason="TOO_FAST"}')
+        refused = sum(self.gate_metric(f'watchword_gate_refused_connections_total{{reason="{reason}"}}')
+                      for reason in ("LEFT", "FLOOD"))
         self.say(f"{refused:.0f} connections refused")
         self.assertGreater(refused, 100)
         self.assertUnharmed(watched, others, most_growth=6 * MOST_GROWTH)  # docs/security.md
