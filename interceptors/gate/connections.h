@@ -26,9 +26,9 @@ namespace watchword {
 // have left several that gRPC still holds, or if it has several while calls are being refused at a rate that only a
 // flood explains.
 //
-// Connections that were there before do as much harm when all of them bring calls at once. So if calls without a
-// credential are refused at that rate, and the process has grown since that began, those that have brought more than is
-// read are broken off, of an address with several of them.
+// Connections that were there before do as much harm when all of them bring calls at once. So while calls without a
+// credential are refused at that rate, and the process has grown much within ten seconds, those that have brought more
+// than is read are broken off, of an address with several of them.
 //
 // gRPC tells nobody when it has let go of a connection. Then its socket is closed, which is what is looked for here.
 //

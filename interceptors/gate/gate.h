@@ -97,7 +97,8 @@ class Gate {
     AnonymousBudget::Limits anonymous_calls_on_connection = {.calls_per_second = 1'000, .burst = 500};
     AnonymousBudget::Limits anonymous_calls = {.calls_per_second = 4'000, .burst = 2'000};
     // How many connections there may be to the gate's ports: from each address (of IPv6, each /64) and in all. More are
-    // closed at once. All that come through Unix sockets count as from one address.
+    // closed at once. All that come through Unix sockets count as from one address. In all, there are no more than
+    // three quarters of the files that the process may have open (RLIMIT_NOFILE).
     Connections::Limits connections = {.from_one_address = 256, .in_all = 16'384};
     // Without a sign of life from the auth service for longer than this, what is known counts as stale: a revocation
     // may be missing. There is one every second.
