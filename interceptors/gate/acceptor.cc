@@ -93,22 +93,20 @@ void Acceptor::Run() {
 // One at a time: who has left in the meantime is to be known before the next is taken.
 void Acceptor::AcceptFrom(int listener) {
   if (sockets_.descriptors().empty()) return;  // closed meanwhile
-  sockaddr_storage client{};
-  socklen_t size = sizeof client;
-  const int socket = accept4(listener, reinterpret_cast<sockaddr*>(&client), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  if (socket >= 0) return Take(socket, listener, client);
+  const int socket = accept4(listener, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (socket >= 0) return Take(socket, listener);
   if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) Rest(std::strerror(errno));
   // Else it was given up before it was taken, accept(2).
 }
 
-void Acceptor::Take(int socket, int listener, const sockaddr_storage& client) {
-  const std::string source = SourceOfSocketAddress(client);
+void Acceptor::Take(int socket, int listener) {
   sockaddr_storage peer{};
   socklen_t size = sizeof peer;
   if (getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) {  // reset already: gRPC would log an error
     close(socket);
     return;
   }
+  const std::string source = SourceOfSocketAddress(peer);
   const Connections::Answer answer = connections_->Ask(source);
   if (answer != Connections::Answer::kTake) {
     close(socket);
@@ -121,7 +119,7 @@ void Acceptor::Take(int socket, int listener, const sockaddr_storage& client) {
   epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
   if (HandOver(socket, listener) || !connections_->IsOpen(connection)) return;
   // The server was shut down. (Or a client of a Unix socket has a name that gRPC cannot write.)
-  if (client.ss_family != AF_UNIX) sockets_.Close();
+  if (peer.ss_family != AF_UNIX) sockets_.Close();
   close(socket);
 }
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <sys/socket.h>
-
 #include <memory>
 #include <string>
 #include <thread>
@@ -44,7 +42,7 @@ class Acceptor {
  private:
   void Run();
   void AcceptFrom(int listener);
-  void Take(int socket, int listener, const sockaddr_storage& client);
+  void Take(int socket, int listener);
   bool HandOver(int socket, int listener);
   void Rest(const char* error);
   void LogRefusal(const std::string& source, Connections::Answer answer);

@@ -14,8 +14,7 @@ namespace watchword {
 namespace {
 
 // How many connections that its clients have left, or that it has in a flood, an address may have before it has to
-// wait, and for how long then. A client that starts again leaves as many for an instant, until gRPC has seen it. With
-// many left in all, one is enough.
+// wait, and for how long then. A client that starts again leaves as many for an instant, until gRPC has seen it.
 constexpr int kFew = 8;
 constexpr size_t kManyLeft = 64;
 constexpr absl::Duration kPause = absl::Milliseconds(250);
@@ -68,9 +67,9 @@ Connections::Answer Connections::Judge(const std::string& source) {
     return found == sources_.end() ? 0 : found->second.open;
   };
   const auto most = static_cast<size_t>(limits_.in_all);
-  const bool is_nearly_full = open_.size() >= most - most / 4;
-  if (is_nearly_full || now < flooded_until_ || count() >= limits_.from_one_address) ForgetClosed(now);
-  if (open_.size() >= most || (open_.size() >= most - most / 4 && count() >= kFew)) return Answer::kTooMany;
+  const size_t nearly = most - most / 4;
+  if (open_.size() >= nearly || now < flooded_until_ || count() >= limits_.from_one_address) ForgetClosed(now);
+  if (open_.size() >= most || (open_.size() >= nearly && count() >= kFew)) return Answer::kTooMany;
   if (count() >= limits_.from_one_address) return Answer::kTooManyFromAddress;
   const auto found = sources_.find(source);
   if (found == sources_.end() || now >= found->second.next_at) return Answer::kTake;

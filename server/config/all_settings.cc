@@ -5,7 +5,11 @@ namespace watchword {
 const std::vector<Setting>& AllSettings() {
   using Kind = Setting::Kind;
   static const auto& settings = *new std::vector<Setting>{
-      {"listen", Kind::kList, "HOST:PORT", {"127.0.0.1:7070"}, "Where to serve gRPC, or unix:PATH; repeatable"},
+      {"listen",
+       Kind::kList,
+       "HOST:PORT",
+       {"127.0.0.1:7070"},
+       "Where to serve gRPC ([::] takes IPv4, too), or unix:PATH; repeatable"},
       {"ops-listen",
        Kind::kText,
        "HOST:PORT",

