@@ -1,7 +1,6 @@
 #include "watchword/base/executor.h"
 
 #include <pthread.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <utility>
@@ -9,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "watchword/base/deadline.h"
 #include "watchword/base/retry.h"
+#include "watchword/base/scheduling.h"
 
 namespace watchword {
 namespace {
@@ -21,6 +21,9 @@ constexpr double kNewest = 0.1;
 // deadline, and may wait that much longer than max_wait: at exactly the average half of it would be refused late, when
 // it has waited for nothing.
 constexpr double kCaution = 1.25;
+
+// The longest that there is: whoever wakes up beside threads that are to yield need not wait for the end of one.
+constexpr absl::Duration kSliceOfTheNice = absl::Milliseconds(100);
 
 }  // namespace
 
@@ -135,9 +138,7 @@ void Executor::Measure(absl::Duration took, size_t weight) {
 
 void Executor::Run() {
   pthread_setname_np(pthread_self(), options_.name.substr(0, 15).c_str());
-  if (options_.nice != 0) {  // on Linux, both are about this thread only
-    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + options_.nice);
-  }
+  if (options_.nice != 0) AdjustScheduling(options_.nice, kSliceOfTheNice);
   while (RunNext()) {
   }
 }

@@ -32,7 +32,7 @@ class Executor {
     std::string name;                                    // of the threads, at most 15 characters
     size_t threads = 1;                                  // at least 1
     size_t queue_capacity = 64;                          // waiting pieces of work, not counting those that run
-    int nice = 0;                                        // added to the threads': 0 to 19, higher yields to others
+    int nice = 0;                                        // added to the threads': 0 to 19; more than 0 yields to others
     size_t budget = std::numeric_limits<size_t>::max();  // what pieces of work that run at once may weigh together
     // In the queue, as expected when work comes; it may be a quarter more in the end. Infinite: nothing is expected or
     // refused.

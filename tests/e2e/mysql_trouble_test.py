@@ -3,13 +3,14 @@ recovers."""
 
 import contextlib
 import pathlib
+import secrets
 import signal
 import threading
 import time
 import unittest
 
 from cluster import DATABASE, SOAK_SECONDS, Ledger, Load, MysqlServer, StoreCase, figure, kill_connections, probe
-from harness import AUTH, OK, until
+from harness import ADMIN, AUTH, OK, UNAUTHENTICATED, new_password, until
 
 HANGS_FOR = 30 if SOAK_SECONDS else 8  # seconds; a connection waits 5 for an answer
 LOCK_SEQUENCER = "SELECT seq FROM revocation_sequencer WHERE id = 1 FOR UPDATE"
@@ -202,6 +203,45 @@ class Trouble(StoreCase):
         until(lambda: probe(self.server.ops_port, "readyz") == 200)
         self.assertEqual(self.rpc.call_with_retries(AUTH + "Logout", bearer=login["credential"]).code, OK)
         self.assertEndedOnce(login)
+
+
+class SlowDatabase(StoreCase):
+    STATEMENT_TAKES = 0.1  # seconds
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.proxy = cls.start_proxy()
+        cls.server = cls.start_shared(MysqlServer, cls.shared_folder, [cls.proxy.port])
+
+    def refusal_takes(self, login):
+        """Seconds, the least of some: whatever else the machine does only adds to them."""
+        took = []
+        for _ in range(3):
+            began = time.monotonic()
+            reply = self.server.rpc.call(AUTH + "Login", **login())
+            took.append(time.monotonic() - began)
+            self.assertEqual((reply.code, reply.reason), (UNAUTHENTICATED, "INVALID_CREDENTIALS"))
+        return min(took)
+
+    def test_how_long_a_refusal_takes_does_not_tell_who_exists(self):
+        """Each statement that one kind of account needs and another does not would show."""
+        password = new_password()
+        accounts = {name: self.add_user(self.server)[0] for name in ("wrong password", "disabled", "locked")}
+        accounts["no password"] = "from-another-system"
+        administrator = self.admin(self.server)
+        self.server.rpc.must(ADMIN + "ImportUser", bearer=administrator, username=accounts["no password"])
+        self.server.rpc.must(ADMIN + "DisableUser", bearer=administrator, username=accounts["disabled"])
+        for _ in range(6):
+            self.server.rpc.call(AUTH + "Login", username=accounts["locked"], password=password)
+        self.proxy.before("", do=lambda _: time.sleep(self.STATEMENT_TAKES), times=1_000_000)
+        logins = {name: lambda username=username: {"username": username, "password": password}
+                  for name, username in accounts.items()}
+        logins["unknown"] = lambda: {"username": f"nobody-{secrets.token_hex(4)}", "password": password}
+        took = {name: self.refusal_takes(login) for name, login in logins.items()}
+        figure(f"a refusal with {self.STATEMENT_TAKES} s a statement takes: {took}")
+        self.assertGreater(min(took.values()), 2 * self.STATEMENT_TAKES, "nothing was slowed down")
+        self.assertLess(max(took.values()) - min(took.values()), self.STATEMENT_TAKES / 2)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 #include "watchword/base/executor.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <atomic>
 #include <latch>
@@ -15,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "testing/status_matchers.h"
 #include "watchword/base/retry.h"
+#include "watchword/base/scheduling.h"
 #include "watchword/base/testing/fake_clock.h"
 
 namespace watchword {
@@ -136,22 +135,27 @@ TEST(ExecutorTest, ThreadsWorkAtTheSameTime) {
   second.Release();
 }
 
-TEST(ExecutorTest, NiceLowersThePriorityOfItsThreadsOnly) {
-  const int before = getpriority(PRIO_PROCESS, 0);
-  int nice = 0;
+TEST(ExecutorTest, NiceLowersThePriorityOfItsThreadsOnlyWhichHaveTheLongestSlices) {
+  const Scheduling before = CurrentScheduling();
+  Scheduling within;
   {
     Executor executor({.name = "test", .nice = 5});
     std::latch done{1};
     ASSERT_THAT(executor.Submit(absl::InfiniteFuture(),
                                 [&](absl::Status) {
-                                  nice = getpriority(PRIO_PROCESS, 0);
+                                  within = CurrentScheduling();
                                   done.count_down();
                                 }),
                 IsOk());
     done.wait();
   }
-  EXPECT_EQ(nice, std::min(before + 5, 19));
-  EXPECT_EQ(getpriority(PRIO_PROCESS, 0), before);
+  EXPECT_EQ(within.nice, std::min(before.nice + 5, 19));
+  if (before.slice > absl::ZeroDuration()) {
+    EXPECT_EQ(within.slice, absl::Milliseconds(100));
+  }
+  const Scheduling after = CurrentScheduling();
+  EXPECT_EQ(after.nice, before.nice);
+  EXPECT_EQ(after.slice, before.slice);
 }
 
 // An executor whose work takes as long as the test says, by a clock of its own.

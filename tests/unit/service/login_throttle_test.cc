@@ -3,6 +3,7 @@
 #include <atomic>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -77,6 +78,16 @@ TEST_F(LoginThrottleTest, ABlockGrowsWithEachFailureAndAttemptsMeanwhileDoNotPro
   EXPECT_EQ(TryRight(kElsewhere), kInvalidCredentials);
   clock_.Advance(absl::Seconds(1));
   EXPECT_EQ(TryRight(kElsewhere), "OK");
+}
+
+TEST_F(LoginThrottleTest, WhoeverLeavesWhileThePasswordIsHashedHasFailedAllTheSame) {
+  for (int i = 0; i < 5; ++i) {
+    auto request = LoginOf(kAlice, kWrong);
+    request.source = kElsewhere;
+    request.is_cancelled = [asked = false]() mutable { return std::exchange(asked, true); };
+    EXPECT_THAT(Login(std::move(request)), HasReason(kInvalidCredentials));
+  }
+  EXPECT_EQ(TryRight(kElsewhere), kInvalidCredentials);
 }
 
 TEST_F(LoginThrottleTest, ASuccessEndsTheRow) {
