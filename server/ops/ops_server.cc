@@ -162,12 +162,7 @@ class OpsServer::Impl {
   ~Impl() { Stop(); }
 
   absl::Status Start() {
-    errno = 0;
-    if (options_.port == 0) {
-      port_ = server_.bind_to_any_port(options_.host);
-    } else if (server_.bind_to_port(options_.host, options_.port)) {
-      port_ = options_.port;
-    }
+    if (!Bind(options_.host) && options_.host == "::" && errno == EAFNOSUPPORT) Bind("0.0.0.0");
     if (port_ <= 0) {
       const std::string cause = errno != 0 ? std::strerror(errno) : "no such host";
       return absl::UnavailableError(
@@ -194,6 +189,17 @@ class OpsServer::Impl {
   }
 
  private:
+  // With errno 0 if it is the name that is wrong.
+  bool Bind(const std::string& host) {
+    errno = 0;
+    if (options_.port == 0) {
+      port_ = server_.bind_to_any_port(host);
+    } else if (server_.bind_to_port(host, options_.port)) {
+      port_ = options_.port;
+    }
+    return port_ > 0;
+  }
+
   const Options options_;
   TimedServer server_;
   int port_ = 0;

@@ -27,8 +27,9 @@ namespace watchword {
 class OpsServer {
  public:
   struct Options {
-    std::string host;  // a name or an address, IPv6 without brackets
-    int port = 0;      // 0: any free one
+    // A name or an address, IPv6 without brackets. "::" takes IPv4 as well, and only that where there is no IPv6.
+    std::string host;
+    int port = 0;  // 0: any free one
     // What tokens name as their issuer. The discovery document says that the keys are below it, so it is complete only
     // if the issuer is a URL under which this port can be reached.
     std::string issuer;

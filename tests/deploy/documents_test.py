@@ -1,5 +1,6 @@
 """README.md and docs/operations.md: each command in them is run as its reader would, in the order of the document."""
 
+import fnmatch
 import itertools
 import os
 import pathlib
@@ -202,6 +203,55 @@ class NamedInSentences(unittest.TestCase):
         code = "".join(path.read_text() for folder in ("server", "interceptors") for path in (ROOT / folder).rglob("*.cc"))
         for name, match in self.of(r"(watchword_[a-z_]*_(total|seconds|bytes|entries|age|size))\b"):
             self.assertTrue(match[1] in code, f"{name} names {match[1]}")
+
+
+class NamedTests(unittest.TestCase):
+    """docs/security.md names a test for each defence. It is there."""
+
+    PROGRAM = re.compile(r"[a-z]+(_[a-z]+)*_test$|(e2e|bench|deploy)\.[a-z_]+$")
+    TEST = re.compile(r"[A-Z*…]\S*$")
+
+    @classmethod
+    def setUpClass(cls):
+        listed = run(["ctest", "--test-dir", BIN.parent, "-N"])
+        # Test #7: program.Stores/Suite.Test/Sqlite, where Stores and Sqlite come from parameters
+        cls.tests = {re.sub(r"^(\w+\.)\w+/", r"\1", name) for name in re.findall(r"^ *Test +#\d+: (\S+)$", listed, re.MULTILINE)}
+        for program in [name for name in cls.tests if name.startswith(("e2e.", "deploy."))]:
+            folder, name = program.split(".")
+            suite = ""
+            for line in (ROOT / "tests" / folder / f"{name}_test.py").read_text().splitlines():
+                if declared := re.match(r"class (\w+)|    def (test_\w+)", line):
+                    suite = declared[1] or suite
+                    cls.tests.add(f"{program}.{suite}" + (f".{declared[2]}" if declared[2] else ""))
+
+    def exists(self, program, test=None):
+        """`test` may hold a `*`, and need not say which test of a suite."""
+        pattern = f"{program}.{test}" if test else program
+        return any(fnmatch.fnmatchcase(name, some) for name in self.tests for some in (pattern, pattern + ".*", pattern + "/*"))
+
+    @staticmethod
+    def defences():
+        """What each row of the tables of tests names: (the row's first cell, the code in its last one)."""
+        tables = re.findall(r"^\| defence \| test \|\n\|---\|---\|\n((?:\|.*\n)+)", (ROOT / "docs/security.md").read_text(),
+                            re.MULTILINE)
+        rows = [row.strip("| ").split(" | ") for table in tables for row in table.splitlines()]
+        return [(defence, CODE.findall(tests)) for defence, tests in rows]
+
+    def test_each_is_there(self):
+        defences = self.defences()
+        self.assertGreater(len(defences), 50)
+        for defence, named in defences:
+            self.assertTrue(named, f"no test is named for: {defence}")
+            program = suite = None
+            for code in named:
+                if self.PROGRAM.match(code):
+                    program, suite = code, None
+                    self.assertTrue(self.exists(program), f"{code} ({defence})")
+                elif program and self.TEST.match(code):
+                    # `…name` is in the suite that was named before it, and may lack its beginning.
+                    test = f"{suite}.*{code[1:]}" if code.startswith("…") else code
+                    suite = test.split(".")[0]
+                    self.assertTrue(self.exists(program, test.replace("…", "*")), f"{program} {code} ({defence})")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import time
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
 END_STREAM, END_HEADERS, ACK = 0x1, 0x4, 0x1
+MAX_CONCURRENT_STREAMS = 3  # in SETTINGS
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 CANCEL = struct.pack(">I", 8)
 
@@ -62,17 +63,23 @@ class Connection:
         poll.register(self.socket, events)
         return sum(ready for _, ready in poll.poll(timeout * 1000))
 
+    def receive(self, timeout):
+        """Reads what comes next, within `timeout`; whether anything came."""
+        if self.closed or not self._ready(select.POLLIN, timeout):
+            return False
+        try:
+            data = self.socket.recv(1 << 16)
+        except ConnectionError:
+            data = b""
+        self.closed = not data
+        self.received = (self.received + data)[-(1 << 20):]
+        return bool(data)
+
     def drain(self, timeout=0.0):
         """Reads what has come, up to `timeout` after the last of it; whether there was anything."""
         any_at_all = False
-        while not self.closed and self._ready(select.POLLIN, timeout):
-            try:
-                data = self.socket.recv(1 << 16)
-            except ConnectionError:
-                data = b""
-            self.closed = not data
-            self.received = (self.received + data)[-(1 << 20):]
-            any_at_all = any_at_all or bool(data)
+        while self.receive(timeout):
+            any_at_all = True
         return any_at_all
 
     def send(self, data, patience=10):
@@ -148,7 +155,7 @@ class Connection:
         self.send(out)
         deadline = time.monotonic() + timeout
         while not self.closed and time.monotonic() < deadline and not self.has_ended(stream):
-            self.drain(0.05)
+            self.receive(0.05)
         return self.received
 
     def has_ended(self, wanted):

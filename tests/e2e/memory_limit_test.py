@@ -17,6 +17,7 @@ import yaml
 import hostile
 from cluster import figure
 from harness import AUTH, Case, OK, Orders, ROOT, Server, memory_of, until
+from resources_test import Others
 
 REVOCATIONS = int(os.environ.get("WATCHWORD_LIVE_REVOCATIONS", "1000000"))
 CONNECTIONS, STREAMS = 100, 100
@@ -95,10 +96,13 @@ class MemoryLimit(Case):
         began = time.monotonic()
         until(lambda: orders.list(credential).code == OK)
         figure(f"{REVOCATIONS} revocations known to a service after {time.monotonic() - began:.1f} s")
-        for _ in range(2):
-            sent, answered = crowd_of_logins(port, username, password)
-            figure(f"{sent} logins at once, {answered} answered")
-            self.assertEqual((sent, answered), (CONNECTIONS * STREAMS, sent))
+        with Others(port, server.login()["credential"]) as others:
+            for _ in range(2):
+                sent, answered = crowd_of_logins(port, username, password)
+                figure(f"{sent} logins at once, {answered} answered")
+                self.assertEqual((sent, answered), (CONNECTIONS * STREAMS, sent))
+        figure(f"meanwhile: {others}")
+        self.assertEqual(others.failures, [])
         self.assertEqual(orders.list(server.login(audiences=["orders"])["credential"]).code, OK)
         for name, process in (("server", server), ("service", orders)):
             peak = memory_of(process, peak=True)

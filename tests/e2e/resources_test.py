@@ -7,6 +7,7 @@ WATCHWORD_FLOOD_SECONDS (5) and WATCHWORD_IDLE_CONNECTIONS (500) say how long an
 import os
 import re
 import resource
+import struct
 import threading
 import time
 import unittest
@@ -14,6 +15,7 @@ import urllib.request
 
 import hostile
 from harness import AUTH, Case, OK, Orders, Server, until
+from rpc import Rpc
 
 FLOOD_SECONDS = float(os.environ.get("WATCHWORD_FLOOD_SECONDS", "5"))
 IDLE_CONNECTIONS = int(os.environ.get("WATCHWORD_IDLE_CONNECTIONS", "500"))
@@ -93,6 +95,11 @@ class Others:
         self._ended.set()
         self._thread.join()
 
+    def __str__(self):
+        in_order = sorted(self.times)
+        return (f"{len(in_order)} calls of another client, {len(self.failures)} failed, p99 "
+                f"{in_order[int(0.99 * (len(in_order) - 1))] * 1000:.0f} ms, the slowest {in_order[-1] * 1000:.0f} ms")
+
 
 def rapid_reset(port, path, seconds, **fields):
     """From a client that connects again whenever it is thrown out. How many streams on how many connections."""
@@ -145,8 +152,7 @@ class Floods(Case):
             self.assertLessEqual(watched.growth, most_growth, watched)
         began = time.monotonic()
         self.server.login()
-        self.say(f"{watched}; {len(others.times)} calls of another client, all good, the slowest "
-                 f"{max(others.times) * 1000:.0f} ms; a login afterwards {(time.monotonic() - began) * 1000:.0f} ms")
+        self.say(f"{watched}; {others}; a login afterwards {(time.monotonic() - began) * 1000:.0f} ms")
 
     def test_rapid_reset_on_the_path_of_login(self):
         connection = hostile.Connection(self.server.port)
@@ -331,6 +337,52 @@ class Floods(Case):
         self.assertEqual(others.failures, [])
         if not SANITIZED:
             self.assertLessEqual(watched.growth, max(MOST_GROWTH, len(idle) * 0.1), watched)
+
+
+class Caps(Case):
+    """What one connection may have, whoever has it."""
+
+    def test_a_thousand_calls_at_a_time_with_a_credential_too(self):
+        server = self.start(Server, self.folder)
+        connection = hostile.Connection(server.port)
+        self.addCleanup(connection.close)
+        connection.drain(0.5)
+        connection.send(hostile.frame(hostile.SETTINGS, hostile.ACK, 0))
+        settings = next(payload for kind, _, _, payload in hostile.frames(connection.received)
+                        if kind == hostile.SETTINGS)
+        self.assertEqual(dict(struct.iter_unpack(">HI", settings))[hostile.MAX_CONCURRENT_STREAMS], 1000)
+        fields = hostile.request_fields(VALIDATE, more=[("authorization", "Bearer " + server.login()["credential"])])
+        block = b"".join(hostile.hpack_field(*field) for field in fields)
+
+        def begin(calls):
+            """Calls whose message does not come; whether something was refused within half a second."""
+            streams = [connection.take_stream() for _ in range(calls)]
+            connection.send(b"".join(hostile.frame(hostile.HEADERS, hostile.END_HEADERS, stream, block)
+                                     for stream in streams))
+            connection.drain(0.5)
+            return connection.closed or any(connection.has_ended(each) for each in streams)
+        self.assertFalse(begin(1000))
+        self.assertTrue(begin(1))
+        server.login()
+
+    def test_connections_end_at_their_age_and_no_call_fails(self):
+        server = self.start(Server, self.folder, "--max-connection-age", "1s")
+        credential = server.login()["credential"]
+        connection, rpc = hostile.Connection(server.port), Rpc(server.address)
+        self.addCleanup(connection.close)
+        self.addCleanup(rpc.close)
+        ends = time.monotonic() + 4
+        while time.monotonic() < ends:
+            self.assertTrue(rpc.must(AUTH + "Validate", bearer=credential)["active"])
+        connection.drain(0.1)
+        received = {kind: payload for kind, _, _, payload in hostile.frames(connection.received)}
+        self.assertIn(hostile.GOAWAY, received)
+        connection.send(hostile.frame(hostile.PING, hostile.ACK, 0, received[hostile.PING]))  # it is understood
+
+        def closed():
+            connection.drain(0.1)
+            return connection.closed
+        until(closed)
 
 
 class SharedConnection(Case):

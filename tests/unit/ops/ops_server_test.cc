@@ -15,6 +15,7 @@
 #include "gtest/gtest.h"
 #include "httplib.h"
 #include "testing/status_matchers.h"
+#include "testing/without_ip_v6.h"
 
 namespace watchword {
 namespace {
@@ -84,6 +85,19 @@ TEST_F(OpsServerTest, DiscoveryOfAnIssuerThatEndsWithASlashHasOneSlash) {
   ASSERT_TRUE(answer);
   EXPECT_THAT(answer->body, HasSubstr(R"("jwks_uri":"https://example.com/auth/.well-known/jwks.json")"));
   EXPECT_THAT(answer->body, HasSubstr(R"("issuer":"https://example.com/auth/")"));
+}
+
+TEST_F(OpsServerTest, AnyAddressIsOfBothKindsAndOfIpV4WhereThereIsNoIpV6) {
+  OpsServer::Options options = OptionsWithPort(0);
+  options.host = "::";
+  const auto both = OpsServer::Start(options);
+  ASSERT_THAT(both, IsOk());
+  EXPECT_TRUE(httplib::Client("127.0.0.1", (*both)->port()).Get("/livez"));
+  EXPECT_TRUE(httplib::Client("::1", (*both)->port()).Get("/livez"));
+  absl::StatusOr<std::unique_ptr<OpsServer>> one;
+  WithoutIpV6([&] { one = OpsServer::Start(options); });
+  ASSERT_THAT(one, IsOk());
+  EXPECT_TRUE(httplib::Client("127.0.0.1", (*one)->port()).Get("/livez"));
 }
 
 TEST_F(OpsServerTest, ReadyzSaysInOneLineWhyNot) {
