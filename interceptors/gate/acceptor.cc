@@ -34,6 +34,8 @@ absl::string_view Describe(Connections::Answer answer) {
       return "clients at this address have left too many with calls that are not over";
     case Connections::Answer::kFlood:
       return "somebody floods, and this address has several";
+    case Connections::Answer::kBroken:
+      return "one of this address was just broken off for what it brought";
     case Connections::Answer::kTake:
       break;
   }

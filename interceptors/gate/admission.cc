@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "watchword/base/reason.h"
+#include "watchword/base/source_address.h"
 #include "watchword/gate/connection_breaker.h"
 #include "watchword/token/reasons.h"
 
@@ -108,6 +109,7 @@ void Admission::BreakIfHarmful(const void* connection, const std::string& peer) 
   if (!open_calls_.TakeHarmful(connection) || !BreakConnection(peer)) return;
   open_calls_.Forget(connection);
   broken_connections_.Add();
+  if (when_broken_) when_broken_(SourceOfPeer(peer));
   log_.Warning("a connection that brought far more calls without a credential than it may was broken off",
                {{"peer", peer}});
 }

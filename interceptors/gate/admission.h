@@ -1,9 +1,11 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -67,6 +69,9 @@ class Admission {
   // comment.
   absl::Status Recheck(absl::string_view path, const VerifiedCredential& credential) const;
 
+  // `noted` is told the source (base/source_address.h) of each connection that is broken off. Before the first call.
+  void WhenBroken(std::function<void(const std::string& source)> noted) { when_broken_ = std::move(noted); }
+
   // Sets how many calls were refused so far.
   void FillLoad(Connections::Load& load) const;
 
@@ -104,6 +109,7 @@ class Admission {
   const WhenStale when_stale_;
   ShardedCounter admitted_;
   ShardedCounter broken_connections_;
+  std::function<void(const std::string& source)> when_broken_;
   std::array<ShardedCounter, kReasons.size()> refused_;  // in the order of kReasons
   Logger& log_;
 };

@@ -18,6 +18,9 @@ namespace {
 constexpr int kFew = 8;
 constexpr size_t kManyLeft = 64;
 constexpr absl::Duration kPause = absl::Milliseconds(250);
+// For how long an address gets no connection when one was broken off. Working off what it brought takes a quarter of
+// it.
+constexpr absl::Duration kPauseOfBroken = absl::Seconds(1);
 // More refusals a second are a flood, and it is taken to last.
 constexpr double kFloodRate = 1'000;
 constexpr absl::Duration kFloodLasts = absl::Seconds(5);
@@ -66,6 +69,9 @@ Connections::Answer Connections::Judge(const std::string& source) {
     const auto found = sources_.find(source);
     return found == sources_.end() ? 0 : found->second.open;
   };
+  if (const auto barred = barred_until_.find(source); barred != barred_until_.end() && now < barred->second) {
+    return Answer::kBroken;
+  }
   const auto most = static_cast<size_t>(limits_.in_all);
   const size_t nearly = most - most / 4;
   if (open_.size() >= nearly || now < flooded_until_ || count() >= limits_.from_one_address) ForgetClosed(now);
@@ -99,6 +105,17 @@ void Connections::NoteLeft(uint64_t connection) {
   left_.push_back(connection);
 }
 
+void Connections::NoteBroken(const std::string& source) {
+  MutexLock lock(mutex_);
+  Bar(source);
+}
+
+void Connections::Bar(const std::string& source) {
+  const absl::Duration now = clock_.SinceBoot();
+  absl::erase_if(barred_until_, [now](const auto& each) { return each.second <= now; });
+  barred_until_[source] = now + kPauseOfBroken;
+}
+
 Connections::Broken Connections::BreakFlooding() {
   MutexLock lock(mutex_);
   const absl::Duration now = clock_.SinceBoot();
@@ -117,6 +134,7 @@ Connections::Broken Connections::BreakFlooding() {
     if (sockets.size() <= kFew) continue;
     for (const int socket : sockets) broken.connections += BreakConnection(socket) ? 1 : 0;
     broken.source = source;
+    Bar(source);
   }
   broken_ += static_cast<uint64_t>(broken.connections);
   return broken;

@@ -26,6 +26,8 @@ namespace watchword {
 // have left several that gRPC still holds, or if it has several while calls are being refused at a rate that only a
 // flood explains.
 //
+// Nor does it get another one at once when one of its connections was broken off for what it brought.
+//
 // Connections that were there before do as much harm when all of them bring calls at once. So while calls without a
 // credential are refused at that rate, and the process has grown much within ten seconds, those that have brought more
 // than is read are broken off, of an address with several of them.
@@ -44,8 +46,9 @@ class Connections {
     // thousand logins at once, each of which is to be answered, take some 110 MiB beside what hashing them takes.
     size_t growth = size_t{160} << 20;
   };
-  // kLeft: its clients have left several that gRPC still holds. kFlood: it has several, and somebody floods.
-  enum class Answer { kTake, kTooMany, kTooManyFromAddress, kLeft, kFlood };
+  // kLeft: its clients have left several that gRPC still holds. kFlood: it has several, and somebody floods. kBroken:
+  // one of it was just broken off.
+  enum class Answer { kTake, kTooMany, kTooManyFromAddress, kLeft, kFlood, kBroken };
 
   // What the process has to bear.
   struct Load {
@@ -65,6 +68,10 @@ class Connections {
 
   // The client has left it. No matter if gRPC has let go of it already.
   void NoteLeft(uint64_t connection);
+
+  // A connection of `source` was broken off for what it brought: it gets no other one for a second, in which what is
+  // left of that one is worked off.
+  void NoteBroken(const std::string& source);
 
   // To be called ten times a second while IsCrowded: breaks off connections of those who flood. How many it were now,
   // and from where some of them came.
@@ -100,6 +107,7 @@ class Connections {
   static bool IsOpen(const ByDescriptor::value_type& connection);
 
   Answer Judge(const std::string& source) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Bar(const std::string& source) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LookAtLoad(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetClosed(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetLeft(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -113,6 +121,7 @@ class Connections {
   ByDescriptor open_ ABSL_GUARDED_BY(mutex_);  // and some that have been closed since the last look
   std::vector<uint64_t> left_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, Source> sources_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, absl::Duration> barred_until_ ABSL_GUARDED_BY(mutex_);
   // Since boot, as all times here.
   absl::Duration looked_at_all_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   absl::Duration looked_at_left_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
@@ -126,7 +135,7 @@ class Connections {
   absl::Duration memory_before_at_ ABSL_GUARDED_BY(mutex_) = -absl::InfiniteDuration();
   int crowded_ ABSL_GUARDED_BY(mutex_) = 0;  // sources with more than a few
   uint64_t broken_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::array<uint64_t, 5> refused_ ABSL_GUARDED_BY(mutex_){};
+  std::array<uint64_t, 6> refused_ ABSL_GUARDED_BY(mutex_){};
 };
 
 }  // namespace watchword

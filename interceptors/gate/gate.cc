@@ -99,7 +99,11 @@ Gate::Gate(Sessions sessions, std::shared_ptr<Admission> admission, std::shared_
             admission->FillLoad(load);
             return load;
           },
-          *options.clock)) {}
+          *options.clock)) {
+  admission_->WhenBroken([connections = std::weak_ptr<Connections>(connections_)](const std::string& source) {
+    if (const auto found = connections.lock()) found->NoteBroken(source);
+  });
+}
 
 Gate::~Gate() {
   feed_.reset();
@@ -156,7 +160,8 @@ GateMetrics Gate::metrics() const {
       {"TOO_MANY", connections_->refused(Connections::Answer::kTooMany)},
       {"TOO_MANY_FROM_ADDRESS", connections_->refused(Connections::Answer::kTooManyFromAddress)},
       {"LEFT", connections_->refused(Connections::Answer::kLeft)},
-      {"FLOOD", connections_->refused(Connections::Answer::kFlood)}};
+      {"FLOOD", connections_->refused(Connections::Answer::kFlood)},
+      {"BROKEN", connections_->refused(Connections::Answer::kBroken)}};
   metrics.open_streams = streams_->open();
   metrics.ended_streams = streams_->ended();
   metrics.revocations = trust_->revocations().size();

@@ -168,7 +168,7 @@ class Floods(Case):
         with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:
             streams, connections = rapid_reset(self.server.port, LOGIN, FLOOD_SECONDS)
         self.say(f"{streams} streams in {FLOOD_SECONDS:.0f} s on {connections} connections")
-        self.assertUnharmed(watched, others, most_growth=4 * MOST_GROWTH)
+        self.assertUnharmed(watched, others, most_growth=2 * MOST_GROWTH)
 
     def test_rapid_reset_on_several_connections(self):
         with Watched(self.server) as watched, Others(self.server.port, self.credential) as others:

@@ -99,6 +99,21 @@ TEST_F(ConnectionsTest, WhoLeavesConnectionsBehindGetsNewOnesSlowly) {
   EXPECT_EQ(connections_.refused(Answer::kLeft), 7u);
 }
 
+TEST_F(ConnectionsTest, WhoHadAConnectionBrokenOffGetsNoneForASecond) {
+  ASSERT_EQ(Connect("192.0.2.1"), Answer::kTake);
+  connections_.NoteBroken("192.0.2.1");
+  sockets_.front().CloseServer();
+  EXPECT_EQ(connections_.Ask("192.0.2.1"), Answer::kBroken);
+  EXPECT_EQ(connections_.Ask("192.0.2.2"), Answer::kTake) << "others are not held up";
+  clock_.Advance(absl::Milliseconds(999));
+  connections_.NoteBroken("192.0.2.3");  // forgets those whose second is over
+  EXPECT_EQ(connections_.Ask("192.0.2.1"), Answer::kBroken);
+  clock_.Advance(absl::Milliseconds(1));
+  EXPECT_EQ(connections_.Ask("192.0.2.1"), Answer::kTake);
+  EXPECT_EQ(connections_.Ask("192.0.2.3"), Answer::kBroken);
+  EXPECT_EQ(connections_.refused(Answer::kBroken), 3u);
+}
+
 TEST_F(ConnectionsTest, WhatGrpcHasLetGoOfIsNotLeftBehind) {
   EXPECT_EQ(ConnectAndLeave("192.0.2.1", 9), 8);
   sockets_.front().CloseServer();
@@ -207,6 +222,7 @@ TEST_F(BreakFloodingTest, BreaksThoseWithMuchUnreadOfAnAddressWithManyOfThemAndN
   EXPECT_EQ(connections_.broken(), 9u);
   EXPECT_EQ(last_.connections, 9);
   EXPECT_EQ(last_.source, "192.0.2.1");
+  EXPECT_EQ(connections_.Ask("192.0.2.1"), Answer::kBroken);
 }
 
 TEST_F(BreakFloodingTest, BreaksNoneWhileNoFloodOfCallsWithoutACredentialIsRefused) {
