@@ -148,9 +148,12 @@ struct SigningKey::Impl {
 SigningKey::SigningKey(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 
 absl::StatusOr<SigningKey> SigningKey::Generate(Algorithm algorithm) {
-  Key key(NewKey(algorithm));
-  if (!key) return OpenSslFailed("make a key");
-  return Impl::Make(algorithm, std::move(key));
+  while (true) {
+    Key key(NewKey(algorithm));
+    if (!key) return OpenSslFailed("make a key");
+    absl::StatusOr<SigningKey> made = Impl::Make(algorithm, std::move(key));
+    if (!made.ok() || made->key_id().front() != '-') return made;
+  }
 }
 
 absl::StatusOr<SigningKey> SigningKey::Deserialize(Algorithm algorithm, const Secret& pkcs8_der) {

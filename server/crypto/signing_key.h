@@ -13,7 +13,8 @@ namespace watchword {
 // A private key that signs tokens with its one algorithm. Immutable and thread-safe; copies share the key.
 class SigningKey {
  public:
-  // Makes a new key; an RSA key has 3,072 bits. INTERNAL if OpenSSL cannot.
+  // Makes a new key; an RSA key has 3,072 bits. Its id does not begin with "-", which commands would take for an
+  // option. INTERNAL if OpenSSL cannot.
   static absl::StatusOr<SigningKey> Generate(Algorithm algorithm);
 
   // From the result of Serialize. FAILED_PRECONDITION if it is not a key for the algorithm.

@@ -111,6 +111,10 @@ TEST_F(SigningKeyTest, SizesAreThoseOfRfc7518) {
   EXPECT_EQ(Base64UrlDecode(Key(Algorithm::kEs256).public_jwk().y)->size(), 32);
 }
 
+TEST_F(SigningKeyTest, NoIdOfAGeneratedKeyLooksLikeAnOption) {
+  for (int i = 0; i < 500; ++i) EXPECT_NE(SigningKey::Generate(Algorithm::kEdDsa)->key_id().front(), '-');
+}
+
 TEST_F(SigningKeyTest, EachGeneratedKeyIsAnother) {
   EXPECT_NE(SigningKey::Generate(Algorithm::kEs256)->key_id(), SigningKey::Generate(Algorithm::kEs256)->key_id());
 }
