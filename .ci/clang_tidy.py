@@ -50,7 +50,7 @@ def check(build, entry, settings):
     done = subprocess.run([TIDY, "-quiet", "-p", build, entry["file"]], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True)
     if done.returncode != 0:
-        return False, done.stdout or done.stderr
+        return False, f"{done.stdout or done.stderr}{entry['file']}: clang-tidy ended with {done.returncode}"
     clean.touch()
     return False, ""
 

@@ -42,7 +42,7 @@ Scheduling CurrentScheduling() {
 
 void AdjustScheduling(int nice, absl::Duration slice) {
   Attributes attributes = CurrentAttributes();
-  if (attributes.policy != SCHED_OTHER) return;
+  if (attributes.policy != SCHED_OTHER && attributes.policy != SCHED_BATCH) return;
   attributes.size = sizeof attributes;
   attributes.nice = std::min(attributes.nice + nice, 19);
   attributes.runtime = static_cast<uint64_t>(absl::ToInt64Nanoseconds(slice));

@@ -16,8 +16,8 @@ Scheduling CurrentScheduling();
 // processor from one with a long slice at once, in place of when that one's is over; kernels before that have no slices
 // of threads.
 //
-// What the system does not permit, or a policy that somebody has chosen for the process (SCHED_BATCH, SCHED_FIFO),
-// stays as it is: this is about how soon others are served, not whether.
+// What the system does not permit stays as it is, and so does what a policy other than SCHED_OTHER and SCHED_BATCH
+// says: this is about how soon others are served, not whether.
 void AdjustScheduling(int nice, absl::Duration slice);
 
 }  // namespace watchword

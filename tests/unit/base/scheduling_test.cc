@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include "gtest/gtest.h"
 
@@ -45,15 +46,17 @@ TEST(AdjustSchedulingTest, NiceIsAddedUpToTheHighest) {
 
 TEST(AdjustSchedulingTest, PolicyThatSomebodyHasChosenStays) {
   const int nice = CurrentScheduling().nice;
-  int policy = SCHED_OTHER;
-  const Scheduling found = SchedulingAfter([&] {
-    const sched_param none{};
-    EXPECT_EQ(sched_setscheduler(0, SCHED_BATCH, &none), 0);
-    AdjustScheduling(5, absl::Milliseconds(1));
-    policy = sched_getscheduler(0);
-  });
-  EXPECT_EQ(policy, SCHED_BATCH);
-  EXPECT_EQ(found.nice, nice);
+  for (const auto& [policy, added] : {std::pair(SCHED_BATCH, 5), std::pair(SCHED_IDLE, 0)}) {
+    int policy_afterwards = SCHED_OTHER;
+    const Scheduling found = SchedulingAfter([&, policy = policy] {
+      const sched_param none{};
+      EXPECT_EQ(sched_setscheduler(0, policy, &none), 0);
+      AdjustScheduling(5, absl::Milliseconds(1));
+      policy_afterwards = sched_getscheduler(0);
+    });
+    EXPECT_EQ(policy_afterwards, policy);
+    EXPECT_EQ(found.nice, std::min(nice + added, 19));
+  }
 }
 
 }  // namespace
