@@ -61,7 +61,10 @@ def crowd_of_logins(port, username, password):
     message = b"".join(bytes([tag, len(text)]) + text.encode() for tag, text in ((0x0a, username), (0x12, password)))
     data = b"\0" + struct.pack(">I", len(message)) + message
     block = b"".join(hostile.hpack_field(*field) for field in hostile.request_fields("/" + AUTH + "Login"))
-    connections, sent = [hostile.Connection(port) for _ in range(CONNECTIONS)], 0
+    # Else the server may send 65,535 bytes, which a hundred tokens are more than (RFC 9113, section 6.9.2).
+    room = hostile.frame(hostile.WINDOW_UPDATE, 0, 0, struct.pack(">I", MIB))
+    preface = hostile.PREFACE + hostile.frame(hostile.SETTINGS, 0, 0) + room
+    connections, sent = [hostile.Connection(port, preface) for _ in range(CONNECTIONS)], 0
     for connection in connections:
         streams = [connection.take_stream() for _ in range(STREAMS)]
         sent += STREAMS * connection.send(b"".join(
