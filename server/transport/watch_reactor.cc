@@ -165,7 +165,7 @@ void WatchReactor::OnNews() { Advance(); }
 void WatchReactor::OnHeartbeat() {
   {
     MutexLock lock(mutex_);
-    heartbeat_due_ = true;
+    heartbeat_due_from_ = 0;
   }
   Advance();
 }
@@ -256,8 +256,8 @@ absl::AnyInvocable<void()> WatchReactor::NextWhileFollowing() {
     FillRevocations(*entries);
     return Write();
   }
-  if (!heartbeat_due_) return nullptr;
-  heartbeat_due_ = false;
+  if (!heartbeat_due_from_.has_value() || cursor_ < *heartbeat_due_from_) return nullptr;
+  heartbeat_due_from_.reset();
   response_.Clear();
   response_.mutable_heartbeat()->set_head_seq(cursor_);
   *response_.mutable_heartbeat()->mutable_server_time() = ToProto(environment_.clock.Now());
@@ -290,6 +290,7 @@ absl::Status WatchReactor::ChooseStart() {
     snapshot_seq_ = head->seq;
     phase_ = Phase::kSnapshot;
   }
+  heartbeat_due_from_ = head->seq;
   return absl::OkStatus();
 }
 

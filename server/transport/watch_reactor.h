@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -75,7 +76,9 @@ class WatchReactor final : public grpc::ServerBidiReactor<v1::WatchRequest, v1::
   Phase phase_ ABSL_GUARDED_BY(mutex_) = Phase::kAwaitingHello;
   bool busy_ ABSL_GUARDED_BY(mutex_) = false;   // a write or a read of the store is under way
   bool ready_ ABSL_GUARDED_BY(mutex_) = false;  // response_ was filled from the store and waits to be written
-  bool heartbeat_due_ ABSL_GUARDED_BY(mutex_) = false;
+  // The cursor at which the next heartbeat says what is so: at the head that was read when the verifier came, anywhere
+  // when the feed has just read on.
+  std::optional<uint64_t> heartbeat_due_from_ ABSL_GUARDED_BY(mutex_);
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status end_status_ ABSL_GUARDED_BY(mutex_);

@@ -114,7 +114,7 @@ class TheMainStory(Case):
         reply = self.orders.grpc.call(ORDERS + "CancelOrder", bearer=reading, order="1")
         self.assertRefused(reply, PERMISSION_DENIED, "INSUFFICIENT_SCOPE")
         reply = self.orders.grpc.call(ORDERS + "CancelOrder", bearer=self.login()["credential"], order="1")
-        self.assertEqual(reply.response, {"cancelled_by": "anna"})
+        self.assertEqual(reply.response, {"cancelled_by": "anna"}, reply)
 
     def test_anonymous_method_needs_nothing_and_others_do(self):
         self.assertEqual(self.orders.grpc.call(ORDERS + "GetStatus").response, {"status": "ok"})
