@@ -1,6 +1,5 @@
 // watchwordd: the auth service.
 
-#include <openssl/crypto.h>
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -72,7 +71,6 @@ int main(int argc, char** argv) {
   // gRPC would write lines of its own between ours, some at the will of whoever connects; the variable brings them
   // back.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
-  OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, nullptr);  // threads of gRPC may still use it when the process exits
   std::signal(SIGPIPE, SIG_IGN);
   const sigset_t signals = EndSignals();
   // Before any thread is made: all inherit both.
