@@ -25,8 +25,8 @@ namespace {
 
 constexpr size_t kMaxNameSize = 255;
 // How much is read from a connection at once. What is read is taken apart before anything else happens on the thread,
-// and gRPC's own 4 MiB hold the headers of 150,000 streams. gRPC 1.51 goes beyond it, up to 64 KiB, when it has once read
-// all that had come (docs/security.md).
+// and gRPC's own 4 MiB hold the headers of 150,000 streams. gRPC 1.51 goes beyond it, up to 64 KiB, when it has once
+// read all that had come (docs/security.md).
 constexpr int kMaxReadSize = 16 << 10;
 constexpr int kHandshakeTimeoutMs = 10'000;  // until a client has sent its preface and settings; gRPC's own is 120 s
 
